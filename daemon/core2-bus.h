@@ -61,6 +61,7 @@ void core2_client_watch_stop (Core2ClientWatch **watch);
 
 /* Messages that wait in this process to be written to the bus: grows when the bus daemon does not read,
  * which it stops doing while it is full of one client's unread signals. */
+guint64 core2_bus_get_queued (Core2Bus *self);
 
 /* Most calls in flight at once: dbus-daemon allows 128 pending replies a connection. */
 #define CORE2_BUS_MAX_CALLS 24
