@@ -146,11 +146,15 @@ Core2Decode core2_protocol_decode_time (const guint8 *data, gsize size, Core2Chi
  * 11 bytes that set the chip's clock. [FAMILY c] Returns FALSE when year or zone cannot be told. */
 gboolean core2_protocol_encode_time (GDateTime *local, guint8 data[CORE2_TIME_SIZE]);
 
+/* Sets the zone from its byte in a frame, quarters of an hour as a signed number; one beyond -12
+ * h to +14 h becomes "not known". */
+void core2_chip_time_set_zone (Core2ChipTime *self, guint8 raw);
+
 /* Writes ISO 8601 text: "2018-04-15T16:20:43+03:00", without the offset when it is not known. */
 void core2_chip_time_format (const Core2ChipTime *self, char text[CORE2_TIME_TEXT_SIZE]);
 
 /* Seconds since 1970-01-01 UTC; by the zone in the frame or, where that is not known, by @zone.
- * -1 when this cannot be told. */
+ * -1 when this cannot be told, and for times before 1970. */
 gint64 core2_chip_time_to_unix (const Core2ChipTime *self, GTimeZone *zone);
 
 /* Static information. */
