@@ -44,11 +44,8 @@ Core2Day core2_calendar_get_day (Core2Calendar *self, gint64 wall_us);
 void core2_calendar_get_bounds (Core2Calendar *self, gint64 wall_us, gint64 *start_us,
                                 gint64 *end_us);
 
-/* The midnight (00:00, whatever the start of the day is) nearest to @wall_us. Chips reset their
- * counters at midnight. */
-gint64 core2_calendar_get_nearest_midnight (Core2Calendar *self, gint64 wall_us);
-
-/* The last midnight at or before @wall_us. */
+/* The last midnight (00:00, whatever the start of the day is) at or before @wall_us. Chips reset
+ * their counters at midnight. */
 gint64 core2_calendar_get_last_midnight (Core2Calendar *self, gint64 wall_us);
 
 /* Writes "2026-11-21". */
