@@ -7,7 +7,7 @@
 
 /* A refusal this soon after the key, when the preamble had no answer, is the preamble's late
  * one: nobody can have failed to shake the chip yet. */
-#define LATE_ANSWER_US (1 * G_USEC_PER_SEC)
+#define LATE_ANSWER_US (1 * G_TIME_SPAN_SECOND)
 
 void
 core2_auth_wipe (void *data, gsize size)

@@ -31,9 +31,9 @@
 G_BEGIN_DECLS
 
 /* [ASSUME] all of them. */
-#define CORE2_AUTH_PREAMBLE_US (2 * G_USEC_PER_SEC) /* this long silent means "go on" */
-#define CORE2_AUTH_REPLY_US (10 * G_USEC_PER_SEC)
-#define CORE2_AUTH_SHAKE_US (30 * G_USEC_PER_SEC)
+#define CORE2_AUTH_PREAMBLE_US (2 * G_TIME_SPAN_SECOND) /* this long silent means "go on" */
+#define CORE2_AUTH_REPLY_US (10 * G_TIME_SPAN_SECOND)
+#define CORE2_AUTH_SHAKE_US (30 * G_TIME_SPAN_SECOND)
 
 typedef enum
 {

@@ -32,11 +32,12 @@
  *    and also counts suspend. Only across a reboot the wall clock must do; when that ran
  *    backwards, the time is unknown, and up to a day's steps are believed.
  *
- * For each chip always: the sum of all splits = the sum of all deltas = what @total grew by. */
+ * Always: the sum of all splits = the sum of all deltas = what @total grew by. */
 #pragma once
 
 #include <glib.h>
 
+#include "core2-cadence.h"
 #include "core2-calendar.h"
 
 G_BEGIN_DECLS
@@ -155,26 +156,5 @@ guint32 core2_steps_get_today (const Core2StepsState *self);
 /* The reason as the signal CounterReset spells it: "pairing", "day", "chip", "wrap"; "" for
  * none. */
 const char *core2_steps_reset_to_string (Core2StepsReset reset);
-
-/* Cadence: steps a minute, over the last 15 seconds. Not worth remembering over restarts. */
-
-#define CORE2_CADENCE_SECONDS 15
-
-/* One bucket a second of the clock since boot. Private; all zero is a valid beginning. */
-typedef struct
-{
-  gint64 last_second;
-  guint32 steps[CORE2_CADENCE_SECONDS];
-} Core2Cadence;
-
-/* Adds steps that were made just now; leave out estimated ones (result.estimated). */
-void core2_cadence_add (Core2Cadence *self, gint64 boot_us, guint32 steps);
-
-/* Steps a minute now. */
-guint32 core2_cadence_get (const Core2Cadence *self, gint64 boot_us);
-
-/* When, without further steps, the cadence falls next, as time since boot; G_MAXINT64 when it is
- * 0. */
-gint64 core2_cadence_next_change (const Core2Cadence *self, gint64 boot_us);
 
 G_END_DECLS
