@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Fixtures of the integration tests. tests/README.md tells how to write a test with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Bus, Core2d, Process, Result, VirtualBluez, VirtualChips, build_directory
+from harness import run_command as run_to_end
+from harness.loop import iterate, running
+
+buses = pytest.StashKey[list[Bus]]()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Show what the programs printed when a test failed."""
+    report = (yield).get_result()
+    if report.failed:
+        for bus in item.stash.get(buses, []):
+            for process in bus.processes:
+                if process.stderr:
+                    report.sections.append((f"stderr of {process.label}", process.stderr))
+
+
+def _end(bus: Bus) -> None:
+    """End every program in reverse order and judge how it went."""
+    faults: list[str] = []
+    try:
+        for process in reversed(bus.processes):
+            _end_process(process, faults)
+    finally:
+        bus.close()
+        running.clear()
+        iterate()
+    assert not faults, "\n".join(faults)
+
+
+def _end_process(process: Process, faults: list[str]) -> None:
+    if process.label in ("dbus-daemon", "dbus-broker"):
+        return
+    if process in running:
+        died_before = process.status
+        status = process.stop() if died_before is None else process.wait()
+        if status != 0:
+            when = "when it was stopped" if died_before is None else "by itself"
+            faults.append(f"{process.label} ended {when} with status {status}")
+    if complaints := process.complaints():
+        faults.append(f"{process.label} complained:\n{complaints}")
+
+
+@pytest.fixture
+def bus_kind() -> str:
+    """Which bus a test gets. Parametrize it to get others: see both_buses."""
+    return "dbus-daemon"
+
+
+#: Decorator of a test that is to run on both implementations of the bus.
+both_buses = pytest.mark.parametrize("bus_kind", ["dbus-daemon", "dbus-broker"])
+
+
+@pytest.fixture
+def make_bus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Bus]]:
+    """Make a bus: make_bus(kind="dbus-daemon", extra="<limit .../>")."""
+    made = request.node.stash.setdefault(buses, [])
+
+    def make(kind: str = "dbus-daemon", extra: str = "") -> Bus:
+        directory = tmp_path / f"bus{len(made)}"
+        directory.mkdir()
+        made.append(Bus(directory, kind, extra))
+        return made[-1]
+
+    yield make
+    for bus in reversed(made):
+        _end(bus)
+
+
+@pytest.fixture
+def bus(make_bus: Callable[..., Bus], bus_kind: str) -> Bus:
+    """The test's own bus; its address is in DBUS_SYSTEM_BUS_ADDRESS of all programs."""
+    return make_bus(bus_kind)
+
+
+@pytest.fixture
+def virtual_bluez(bus: Bus) -> Callable[..., VirtualBluez]:
+    """Start virtual BlueZ: virtual_bluez("--centrals", "2")."""
+    return lambda *args, **options: VirtualBluez(bus, *args, **options)
+
+
+@pytest.fixture
+def virtual_chip(bus: Bus) -> Callable[..., VirtualChips]:
+    """Start chips: virtual_chip("hci1", "hci2", args=["--walk"])."""
+
+    def start(
+        *adapters: str, args: list[str] | None = None, env: Mapping[str, str] | None = None
+    ) -> VirtualChips:
+        return VirtualChips(bus, adapters or ("hci1",), *(args or []), env=env or {})
+
+    return start
+
+
+@pytest.fixture
+def core2d(bus: Bus, tmp_path: Path) -> Callable[..., Core2d]:
+    """Start the daemon: core2d("--config", path, state_directory=..., env=...)."""
+
+    def start(*args: str, state_directory: Path | None = None, **options: Any) -> Core2d:
+        state = state_directory or tmp_path / "state"
+        state.mkdir(mode=0o700, exist_ok=True)
+        return Core2d(bus, state, *args, **options)
+
+    return start
+
+
+@pytest.fixture
+def run_command(bus: Bus) -> Callable[..., Result]:
+    """Run a command on the test's bus to its end; a program of the project by its name only."""
+
+    def run(*argv: str | Path, env: Mapping[str, str] | None = None, **options: Any) -> Result:
+        tools = {"core2ctl": build_directory() / "client-tool" / "core2ctl"}
+        command = [tools.get(str(argv[0]), argv[0]), *argv[1:]]
+        return run_to_end(command, bus.env | dict(env or {}), **options)
+
+    return run
