@@ -107,3 +107,66 @@ class Adapter:
             return self.bus.wait_until(lambda: self.find_device(address), f"{address} in a scan")
         finally:
             self.call("StopDiscovery")
+
+    def remove_device(self, address):
+        """Removes what BlueZ knows of that device, if anything."""
+        device = self.find_device(address)
+        if device is not None:
+            self.call("RemoveDevice", GLib.Variant("(o)", (device,)))
+            self.bus.wait_until(lambda: self.find_device(address) is None, f"{address} to be removed")
+
+
+class Device:
+    """A remote device, used directly: what a client of BlueZ sees without core2d."""
+
+    def __init__(self, bus, path):
+        self.bus = bus
+        self.path = path
+
+    def get(self, prop):
+        return self.bus.get(BLUEZ, self.path, "org.bluez.Device1", prop)
+
+    def connect(self):
+        self.bus.call(BLUEZ, self.path, "org.bluez.Device1", "Connect")
+        self.bus.wait_until(lambda: self.get("ServicesResolved"), "services resolved")
+
+    def disconnect(self):
+        self.bus.call(BLUEZ, self.path, "org.bluez.Device1", "Disconnect")
+
+    def find_characteristic(self, uuid):
+        """Waits for the characteristic: ServicesResolved can come before the objects."""
+        return Characteristic(self.bus, self.bus.wait_until(lambda: self.look_up(uuid), f"characteristic {uuid}"))
+
+    def look_up(self, uuid):
+        for path, interfaces in self.bus.get_objects(BLUEZ).items():
+            if path.startswith(self.path + "/") and \
+               interfaces.get("org.bluez.GattCharacteristic1", {}).get("UUID") == uuid:
+                return path
+        return None
+
+
+class Characteristic:
+    """A characteristic of a remote device."""
+
+    def __init__(self, bus, path):
+        self.bus = bus
+        self.path = path
+        self.values = []
+
+    def call(self, method, arguments=None):
+        return self.bus.call(BLUEZ, self.path, "org.bluez.GattCharacteristic1", method, arguments)
+
+    def read(self):
+        return bytes(self.call("ReadValue", GLib.Variant("(a{sv})", ({},))))
+
+    def write(self, value):
+        self.call("WriteValue", GLib.Variant("(aya{sv})", (value, {"type": GLib.Variant("s", "request")})))
+
+    def subscribe(self):
+        """Values that arrive, notified or read, are appended to self.values."""
+        self.bus.subscribe(BLUEZ, PROPERTIES, "PropertiesChanged", self.path, self.on_changed)
+        self.call("StartNotify")
+
+    def on_changed(self, _path, arguments):
+        if "Value" in arguments[1]:
+            self.values.append(bytes(arguments[1]["Value"]))

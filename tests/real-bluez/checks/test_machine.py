@@ -4,8 +4,6 @@
 import os
 import subprocess
 
-from gi.repository import GLib
-
 import sensor
 import stack
 
@@ -49,37 +47,19 @@ def test_sensor_is_found_connected_read_and_subscribed(bus):
         application = sensor.Sensor(other_bus, peripheral)
         application.register()
         central = stack.Adapter(bus, 0)
-        device = central.discover(peripheral.get("Address"))
+        device = stack.Device(bus, central.discover(peripheral.get("Address")))
 
-        bus.call(stack.BLUEZ, device, "org.bluez.Device1", "Connect")
-        bus.wait_until(lambda: bus.get(stack.BLUEZ, device, "org.bluez.Device1", "ServicesResolved"),
-                       "services resolved")
-        characteristic = bus.wait_until(lambda: find_characteristic(bus, device, sensor.CHARACTERISTIC),
-                                        "the characteristic")
-        value = bus.call(stack.BLUEZ, characteristic, "org.bluez.GattCharacteristic1", "ReadValue",
-                         GLib.Variant("(a{sv})", ({},)))
-        assert bytes(value) == sensor.FIRST_VALUE
+        device.connect()
+        characteristic = device.find_characteristic(sensor.CHARACTERISTIC)
+        assert characteristic.read() == sensor.FIRST_VALUE
 
-        values = []
-        bus.subscribe(stack.BLUEZ, stack.PROPERTIES, "PropertiesChanged", characteristic,
-                      lambda _path, arguments: values.append(bytes(arguments[1].get("Value", b""))))
-        bus.call(stack.BLUEZ, characteristic, "org.bluez.GattCharacteristic1", "StartNotify")
+        characteristic.subscribe()
         bus.wait_until(lambda: application.notifying, "the subscription to reach the sensor")
         sent = [bytes([number, number]) for number in range(1, 21)]
         for value in sent:
             application.notify(value)
-        bus.wait_until(lambda: sent[-1] in values, "the last notification")
-        assert [value for value in values if value in sent] == sent
+        bus.wait_until(lambda: sent[-1] in characteristic.values, "the last notification")
+        assert [value for value in characteristic.values if value in sent] == sent
 
-        bus.call(stack.BLUEZ, central.path, "org.bluez.Adapter1", "RemoveDevice",
-                 GLib.Variant("(o)", (device,)))
-        bus.wait_until(lambda: not central.find_device(peripheral.get("Address")), "the device to go")
+        central.remove_device(peripheral.get("Address"))
         application.unregister()
-
-
-def find_characteristic(bus, device, uuid):
-    for path, interfaces in bus.get_objects(stack.BLUEZ).items():
-        if path.startswith(device + "/") and \
-           interfaces.get("org.bluez.GattCharacteristic1", {}).get("UUID") == uuid:
-            return path
-    return None
