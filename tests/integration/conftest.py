@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from harness import Bus, Core2d, Process, Result, VirtualBluez, VirtualChips, build_directory
+from harness import real
 from harness import run_command as run_to_end
 from harness.loop import iterate, running
 
@@ -70,7 +71,7 @@ def make_bus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
     def make(kind: str = "dbus-daemon", extra: str = "") -> Bus:
         directory = tmp_path / f"bus{len(made)}"
         directory.mkdir()
-        made.append(Bus(directory, kind, extra))
+        made.append(real.SystemBus(directory) if real.enabled else Bus(directory, kind, extra))
         return made[-1]
 
     yield make
@@ -85,8 +86,10 @@ def bus(make_bus: Callable[..., Bus], bus_kind: str) -> Bus:
 
 
 @pytest.fixture
-def virtual_bluez(bus: Bus) -> Callable[..., VirtualBluez]:
-    """Start virtual BlueZ: virtual_bluez("--centrals", "2")."""
+def virtual_bluez(bus: Bus) -> Callable[..., VirtualBluez | real.RealBluez]:
+    """Start virtual BlueZ: virtual_bluez("--centrals", "2"). In the virtual machine: the real one."""
+    if real.enabled:
+        return lambda: real.RealBluez(bus)
     return lambda *args, **options: VirtualBluez(bus, *args, **options)
 
 

@@ -132,6 +132,24 @@ class SignalLog:
         return wait_for(enough, timeout, what or f"{count} signals, {len(self)} came")
 
 
+def environment(directory: Path, address: str) -> dict[str, str]:
+    """What programs under test get: this bus, a home of the test's own, no surprises of the host."""
+    home = directory / "home"
+    home.mkdir(exist_ok=True)
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("DBUS_", "XDG_")) and key not in ("NOTIFY_SOCKET", "HOME")
+    } | {
+        "DBUS_SYSTEM_BUS_ADDRESS": address,
+        "G_DEBUG": "fatal-warnings",
+        "G_MESSAGES_DEBUG": "",
+        "HOME": str(home),
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+    }
+
+
 class Bus:
     """One private bus, the test's own connection to it, and the programs on it.
 
@@ -147,20 +165,7 @@ class Bus:
         os.chmod(self._socket_directory.name, 0o755)
         self.address = f"unix:path={self.socket_path}"
         self.processes: list[Process] = []
-        home = directory / "home"
-        home.mkdir(exist_ok=True)
-        self.env = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("DBUS_", "XDG_")) and key not in ("NOTIFY_SOCKET", "HOME")
-        } | {
-            "DBUS_SYSTEM_BUS_ADDRESS": self.address,
-            "G_DEBUG": "fatal-warnings",
-            "G_MESSAGES_DEBUG": "",
-            "HOME": str(home),
-            "LC_ALL": "C.UTF-8",
-            "TZ": "UTC",
-        }
+        self.env = environment(directory, self.address)
         if kind == "dbus-daemon":
             self._start_dbus_daemon(extra)
         else:
@@ -215,6 +220,10 @@ class Bus:
             process.expect_end()
             process.stop()
         iterate()
+        self.release()
+
+    def release(self) -> None:
+        """Remove what the bus itself made."""
         self._socket_directory.cleanup()
 
     def call_async(

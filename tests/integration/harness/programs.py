@@ -13,6 +13,7 @@ from typing import Any
 
 from gi.repository import GLib
 
+from . import real
 from .bus import Bus
 from .process import Process
 from .remote import Remote
@@ -32,6 +33,8 @@ def build_directory() -> Path:
 
 def chip_address(index: int = 0) -> str:
     """Bluetooth address of the index-th chip (radio hci<centrals + index>)."""
+    if real.enabled:
+        return real.adapter_address(index + 1)
     return ":".join(re.findall("..", f"{FIRST_CHIP + index:012X}"))
 
 

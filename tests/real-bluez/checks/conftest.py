@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """One line a check, as it ends; and what the checks share."""
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
-import stack
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "integration"))
+
+from harness.real import RealBluez, SystemBus  # noqa: E402
 
 
 def pytest_report_teststatus(report):
-    """No dots: each check has its own line instead."""
-    if report.passed:
-        return report.outcome if report.when == "call" else "", "", ""
-    return None
+    """No letters: each check has its own line instead."""
+    if report.when == "call":
+        return report.outcome, "", ""
+    return "error" if report.failed else "skipped" if report.skipped else "", "", ""
 
 
 class Lines:
@@ -42,7 +48,19 @@ def pytest_configure(config):
 
 
 @pytest.fixture
-def bus():
-    """A connection to the system bus of its own for each check."""
-    with stack.Bus() as connection:
-        yield connection
+def bus(tmp_path):
+    """A connection to the system bus of its own for each check, and the programs that it starts."""
+    connection = SystemBus(tmp_path)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def bluez(bus):
+    """bluetoothd with all adapters on, and no device known."""
+    return RealBluez(bus)
+
+
+@pytest.fixture
+def build_directory():
+    return Path(os.environ["CORE2_BUILD_DIR"])

@@ -2,14 +2,16 @@
 """The smallest peripheral: one service, one characteristic, one advertisement, in BlueZ's API."""
 
 from gi.repository import Gio, GLib
-
-import stack
+from harness.bus import OBJECT_MANAGER, PROPERTIES
 
 SERVICE = "a0b40001-926d-4d61-98df-8c5c62ee53b3"
 CHARACTERISTIC = "a0b40002-926d-4d61-98df-8c5c62ee53b3"
 FIRST_VALUE = b"real"
 
 ROOT = "/org/example/sensor"
+ADVERTISEMENT = f"{ROOT}/advertisement"
+SERVICE_PATH = f"{ROOT}/service"
+VALUE_PATH = f"{SERVICE_PATH}/value"
 
 XML = """
 <node>
@@ -30,62 +32,62 @@ XML = """
 </node>
 """
 
+variant = GLib.Variant
+
 
 class Sensor:
     """Registers itself on an adapter, answers reads, notifies."""
 
-    def __init__(self, bus, adapter):
-        self.bus = bus
-        self.adapter = adapter
+    def __init__(self, bus, bluez):
+        self.connection = bus.connect()
+        self.bluez = bluez
+        self.adapter = None
         self.notifying = False
-        self.objects = []
         node = Gio.DBusNodeInfo.new_for_xml(XML)
-        for path, interface in ((ROOT, stack.OBJECT_MANAGER),
-                                (f"{ROOT}/advertisement", "org.bluez.LEAdvertisement1"),
-                                (f"{ROOT}/service/value", "org.bluez.GattCharacteristic1")):
-            self.objects.append(bus.connection.register_object(
-                path, node.lookup_interface(interface), self.on_call, self.on_get, None))
+        for path, interface in ((ROOT, OBJECT_MANAGER), (ADVERTISEMENT, "org.bluez.LEAdvertisement1"),
+                                (VALUE_PATH, "org.bluez.GattCharacteristic1")):
+            self.connection.register_object(path, node.lookup_interface(interface), self.on_call, self.on_get, None)
 
     def on_call(self, _connection, _sender, _path, _interface, method, _arguments, invocation):
-        answers = {
-            "GetManagedObjects": lambda: GLib.Variant("(a{oa{sa{sv}}})", (self.describe(),)),
-            "ReadValue": lambda: GLib.Variant("(ay)", (FIRST_VALUE,)),
-        }
-        if method in ("StartNotify", "StopNotify"):
+        answer = None
+        if method == "GetManagedObjects":
+            answer = variant("(a{oa{sa{sv}}})", (self.describe(),))
+        elif method == "ReadValue":
+            answer = variant("(ay)", (FIRST_VALUE,))
+        elif method in ("StartNotify", "StopNotify"):
             self.notifying = method == "StartNotify"
-        invocation.return_value(answers.get(method, lambda: None)())
+        invocation.return_value(answer)
 
     @staticmethod
     def on_get(_connection, _sender, _path, _interface, prop):
-        return {"Type": GLib.Variant("s", "peripheral"), "ServiceUUIDs": GLib.Variant("as", [SERVICE]),
-                "LocalName": GLib.Variant("s", "sensor")}[prop]
+        return {"Type": variant("s", "peripheral"), "ServiceUUIDs": variant("as", [SERVICE]),
+                "LocalName": variant("s", "sensor")}[prop]
 
     @staticmethod
     def describe():
-        service = f"{ROOT}/service"
         return {
-            service: {"org.bluez.GattService1": {
-                "UUID": GLib.Variant("s", SERVICE), "Primary": GLib.Variant("b", True)}},
-            f"{service}/value": {"org.bluez.GattCharacteristic1": {
-                "UUID": GLib.Variant("s", CHARACTERISTIC), "Service": GLib.Variant("o", service),
-                "Flags": GLib.Variant("as", ["read", "notify"])}},
+            SERVICE_PATH: {"org.bluez.GattService1": {
+                "UUID": variant("s", SERVICE), "Primary": variant("b", True)}},
+            VALUE_PATH: {"org.bluez.GattCharacteristic1": {
+                "UUID": variant("s", CHARACTERISTIC), "Service": variant("o", SERVICE_PATH),
+                "Flags": variant("as", ["read", "notify"])}},
         }
 
-    def register(self):
-        for manager, method, path in (("GattManager1", "RegisterApplication", ROOT),
-                                      ("LEAdvertisingManager1", "RegisterAdvertisement", f"{ROOT}/advertisement")):
-            self.bus.call(stack.BLUEZ, self.adapter.path, f"org.bluez.{manager}", method,
-                          GLib.Variant("(oa{sv})", (path, {})))
+    def call(self, interface, method, *args):
+        remote = self.bluez.remote(self.adapter, f"org.bluez.{interface}")
+        remote.call_async(method, *args, connection=self.connection).wait()
+
+    def register(self, adapter):
+        self.adapter = adapter
+        self.call("GattManager1", "RegisterApplication", ROOT, {})
+        self.call("LEAdvertisingManager1", "RegisterAdvertisement", ADVERTISEMENT, {})
 
     def unregister(self):
-        for manager, method, path in (("LEAdvertisingManager1", "UnregisterAdvertisement", f"{ROOT}/advertisement"),
-                                      ("GattManager1", "UnregisterApplication", ROOT)):
-            self.bus.call(stack.BLUEZ, self.adapter.path, f"org.bluez.{manager}", method,
-                          GLib.Variant("(o)", (path,)))
-        for identifier in self.objects:
-            self.bus.connection.unregister_object(identifier)
+        self.call("LEAdvertisingManager1", "UnregisterAdvertisement", ADVERTISEMENT)
+        self.call("GattManager1", "UnregisterApplication", ROOT)
+        self.connection.close(None, None)
 
     def notify(self, value):
-        self.bus.connection.emit_signal(
-            None, f"{ROOT}/service/value", stack.PROPERTIES, "PropertiesChanged",
-            GLib.Variant("(sa{sv}as)", ("org.bluez.GattCharacteristic1", {"Value": GLib.Variant("ay", value)}, [])))
+        self.connection.emit_signal(
+            None, VALUE_PATH, PROPERTIES, "PropertiesChanged",
+            variant("(sa{sv}as)", ("org.bluez.GattCharacteristic1", {"Value": variant("ay", value)}, [])))

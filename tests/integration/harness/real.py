@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The real system bus and the real bluetoothd, for tests inside the virtual machine of tests/real-bluez.
+
+They take the places of the private bus and of virtual BlueZ when CORE2_REAL_BLUEZ is set.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from gi.repository import GLib
+
+from .bus import Bus, environment
+from .loop import TIMEOUT, wait_for
+from .process import Process
+from .remote import Remote
+
+#: Whether the tests run in the virtual machine, against the real bluetoothd.
+enabled = bool(os.environ.get("CORE2_REAL_BLUEZ"))
+
+BLUEZ = "org.bluez"
+
+
+def adapter_address(index: int) -> str:
+    """What btvirt gives its index-th controller."""
+    return f"00:AA:01:{index:02X}:00:{index:02X}"
+
+
+def systemctl(*args: str) -> str:
+    """Run systemctl and return what it printed."""
+    done = subprocess.run(
+        ["systemctl", *args], check=False, text=True, capture_output=True, timeout=2 * TIMEOUT
+    )
+    assert done.returncode == 0, f"systemctl {' '.join(args)}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+def main_pid(unit: str) -> int:
+    """The process of a unit, 0 while there is none."""
+    return int(systemctl("show", "--property=MainPID", "--value", unit))
+
+
+class SystemBus(Bus):
+    """The machine's own bus, with its policy."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.kind = "system"
+        self.socket_path = Path("/run/dbus/system_bus_socket")
+        self.address = f"unix:path={self.socket_path}"
+        self.processes: list[Process] = []
+        self.env = environment(directory, self.address)
+        self.connection = self.connect()
+
+    def release(self) -> None:
+        """Nothing was made."""
+
+
+class RealBluez:
+    """bluetoothd as systemd runs it, in the place of virtual BlueZ: hci0 is the central, the others are the chips'."""
+
+    name = BLUEZ
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self.start()
+        self.forget_devices()
+
+    def start(self) -> None:
+        """Start it, if it does not run, and wait until its adapters are on."""
+        systemctl("start", "bluetooth.service")
+        wait_for(self.adapters_are_on, what="all adapters on")
+
+    def stop(self) -> None:
+        systemctl("stop", "bluetooth.service")
+
+    def kill(self) -> None:
+        """SIGKILL. systemd does not start it again by itself, as on Debian."""
+        systemctl("kill", "--signal=KILL", "bluetooth.service")
+        self.bus.wait_name_gone(self.name)
+
+    def restart(self) -> None:
+        systemctl("restart", "bluetooth.service")
+        wait_for(self.adapters_are_on, what="all adapters on")
+
+    @property
+    def pid(self) -> int:
+        return main_pid("bluetooth.service")
+
+    def remote(self, path: str, interface: str) -> Remote:
+        """An object of BlueZ: remote("/org/bluez/hci0", "org.bluez.Adapter1")."""
+        return Remote(self.bus, self.name, path, interface)
+
+    def objects(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Everything bluetoothd shows; empty while it does not run."""
+        return self.bus.managed_objects(self.name, "/") if self.bus.owner(self.name) else {}
+
+    def adapters_are_on(self) -> bool:
+        adapters = [
+            interfaces["org.bluez.Adapter1"]
+            for interfaces in self.objects().values()
+            if "org.bluez.Adapter1" in interfaces
+        ]
+        return len(adapters) == int(os.environ["CONTROLLERS"]) and all(
+            adapter["Powered"] for adapter in adapters
+        )
+
+    def find_device(self, address: str, adapter: str = "hci0") -> str | None:
+        """The path of a device on an adapter, or None."""
+        path = f"/org/bluez/{adapter}/dev_{address.replace(':', '_')}"
+        return path if path in self.objects() else None
+
+    def discover(self, address: str, adapter: str = "hci0") -> str:
+        """Scan until a device is there; its path."""
+        remote = self.remote(f"/org/bluez/{adapter}", "org.bluez.Adapter1")
+        remote.call("SetDiscoveryFilter", {"Transport": GLib.Variant("s", "le")})
+        remote.call("StartDiscovery")
+        try:
+            return wait_for(lambda: self.find_device(address, adapter), what=f"{address} in a scan")
+        finally:
+            remote.call("StopDiscovery")
+
+    def forget_devices(self) -> None:
+        """Remove every remote device that BlueZ remembers, on every adapter."""
+        for path, interfaces in self.objects().items():
+            if "org.bluez.Device1" in interfaces:
+                adapter = self.remote(path.rsplit("/", 1)[0], "org.bluez.Adapter1")
+                adapter.call("RemoveDevice", path)
+        wait_for(
+            lambda: not any("org.bluez.Device1" in ifs for ifs in self.objects().values()),
+            what="an empty list of devices",
+        )
