@@ -244,5 +244,8 @@ gatt_server_advertise (GattServer *self, gboolean on)
         self->connection, advertisement->path, bluez_leadvertisement1_interface_info (), &vtable,
         advertisement, NULL, NULL);
   advertisement->wanted = on;
-  gatt_server_schedule_update (self);
+  if (on)
+    gatt_server_schedule_update (self);
+  else
+    gatt_advertisement_update (advertisement); /* before whatever the caller does next */
 }

@@ -195,6 +195,8 @@ gatt_bluez_listen (GattBluez *self, const char *adapter_path, const GattBluezEve
   GPtrArray *listeners = g_hash_table_lookup (self->listeners, adapter_path);
   const GattBluezAdapter *adapter = g_hash_table_lookup (self->adapters, adapter_path);
   GattBluezListener *listener = g_new0 (GattBluezListener, 1);
+  GHashTableIter iter;
+  gpointer device_path;
 
   if (listeners == NULL)
     {
@@ -207,6 +209,11 @@ gatt_bluez_listen (GattBluez *self, const char *adapter_path, const GattBluezEve
   g_ptr_array_add (listeners, listener);
   if (adapter != NULL)
     events->adapter_changed (adapter, user_data);
+  g_hash_table_iter_init (&iter, self->connected);
+  while (g_hash_table_iter_next (&iter, &device_path, NULL))
+    if (g_str_has_prefix (device_path, adapter_path) &&
+        ((const char *) device_path)[strlen (adapter_path)] == '/')
+      events->client_changed (device_path, TRUE, user_data);
   return listener;
 }
 
