@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "integration"))
 
 from harness.real import RealBluez, SystemBus  # noqa: E402
+from service import Chips, Service  # noqa: E402
 
 
 def pytest_report_teststatus(report):
@@ -64,3 +65,26 @@ def bluez(bus):
 @pytest.fixture
 def build_directory():
     return Path(os.environ["CORE2_BUILD_DIR"])
+
+
+@pytest.fixture
+def core2(bus, bluez):
+    """core2d.service, freshly started, with an empty state directory and a bluetoothd that knows no device."""
+    service = Service(bus)
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def chips(bus, bluez):
+    """Makes chips: chips() on hci1, chips("hci1", "hci2")."""
+    made = []
+
+    def make(*adapters, args=()):
+        made.append(Chips(bus, *adapters, args=args))
+        return made[-1]
+
+    yield make
+    for chip in made:
+        if chip.running:
+            chip.stop()

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""core2d as systemd runs it, and chips on the other controllers."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from harness import CORE2, TIMEOUT, Core2d, VirtualChips, wait_for
+from harness.real import main_pid, systemctl
+
+UNIT = "core2d.service"
+STATE = Path("/var/lib/core2d")
+
+# bluetoothd keeps the GAP service to itself; a chip that stands still says nothing by itself.
+QUIET = ("--walk=0", "--seed=1", "--quirk=gap-service=false", "--quirk=idle-timeout=0")
+
+
+def shell(*command, check=True):
+    """Runs a command to its end; returns its status and what it printed."""
+    done = subprocess.run(command, check=False, text=True, capture_output=True, timeout=2 * TIMEOUT)
+    assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done
+
+
+class Service(Core2d):
+    """core2d.service in the place of a core2d of the test's own."""
+
+    def __init__(self, bus):
+        self.bus = bus
+        self.name = CORE2
+        self.state_directory = STATE
+        systemctl("stop", UNIT)
+        systemctl("reset-failed", UNIT)
+        for path in STATE.glob("*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.start()
+
+    def start(self, wait=True):
+        systemctl("start", UNIT)
+
+    def stop(self):
+        systemctl("stop", UNIT)
+        assert self.show("Result") == "success"
+
+    def kill(self, signal="KILL"):
+        systemctl("kill", f"--signal={signal}", "--kill-whom=main", UNIT)
+
+    @property
+    def pid(self):
+        return main_pid(UNIT)
+
+    @staticmethod
+    def show(prop):
+        return systemctl("show", f"--property={prop}", "--value", UNIT)
+
+    def wait_restarted(self, pid):
+        """Waits until systemd has started another process than pid, and that is on the bus."""
+        wait_for(lambda: self.pid not in (0, pid) and self.show("ActiveState") == "active",
+                 what="another process of core2d")
+        self.bus.wait_name(self.name)
+
+    @staticmethod
+    def journal(*matches):
+        """Entries of the journal of this service, oldest first, with all fields."""
+        lines = shell("journalctl", "--boot", f"--unit={UNIT}", "--output=json", *matches).stdout
+        return [json.loads(line) for line in lines.splitlines()]
+
+
+class Chips(VirtualChips):
+    """Quiet chips on the controllers after the first one."""
+
+    def __init__(self, bus, *adapters, args=()):
+        super().__init__(bus, adapters or ("hci1",), *QUIET, *args)
+        self.wait_in_reach()
+
+    def wait_in_reach(self):
+        for adapter in self.adapters:
+            self[adapter].wait_property("Registered", True)
+            wait_for(lambda: self[adapter].get("Advertising") or self[adapter].get("Connected"),
+                     what=f"the chip of {adapter} in reach")
