@@ -316,13 +316,13 @@ static void
 handle_get_managed_objects (VbBus *self, GDBusMethodInvocation *invocation)
 {
   GVariantBuilder builder;
-  GHashTableIter iter;
-  VbObject *object;
+  g_autoptr (GList) paths = g_list_sort (g_hash_table_get_keys (self->objects),
+                                         (GCompareFunc) strcmp);
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE ("a{oa{sa{sv}}}"));
-  g_hash_table_iter_init (&iter, self->objects);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &object))
-    g_variant_builder_add (&builder, "{o@a{sa{sv}}}", object->path, get_interfaces (object));
+  for (GList *l = paths; l != NULL; l = l->next)
+    g_variant_builder_add (&builder, "{o@a{sa{sv}}}", l->data,
+                           get_interfaces (g_hash_table_lookup (self->objects, l->data)));
   vb_bus_return (self, invocation, g_variant_new ("(a{oa{sa{sv}}})", &builder));
 }
 

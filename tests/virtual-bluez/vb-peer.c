@@ -31,9 +31,11 @@ vb_uuid_expand (const char *uuid)
   gsize length = strlen (digits);
 
   for (gsize i = 0; i < length; i++)
-    if (!(length == 36 && strchr ("\x08\x0d\x12\x17", (int) i) != NULL ? digits[i] == '-'
-                                                                       : g_ascii_isxdigit (digits[i])))
-      return NULL;
+    {
+      gboolean dash = length == 36 && (i == 8 || i == 13 || i == 18 || i == 23);
+      if (dash ? digits[i] != '-' : !g_ascii_isxdigit (digits[i]))
+        return NULL;
+    }
   if (length == 36)
     return g_ascii_strdown (digits, -1);
   if (length != 4 && length != 8)
