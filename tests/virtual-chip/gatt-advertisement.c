@@ -48,6 +48,15 @@ on_get_property (GDBusConnection *connection, const char *sender, const char *pa
   return value;
 }
 
+static void
+set_on (GattAdvertisement *self, gboolean on)
+{
+  if (self->on == on)
+    return;
+  self->on = on;
+  gatt_server_emit (self->server, GATT_SERVER_ADVERTISING);
+}
+
 /* Release is the only method: bluetoothd has dropped the advertisement by itself. */
 static void
 on_method_call (GDBusConnection *connection, const char *sender, const char *path,
@@ -57,7 +66,7 @@ on_method_call (GDBusConnection *connection, const char *sender, const char *pat
   GattAdvertisement *self = user_data;
 
   g_dbus_method_invocation_return_value (invocation, NULL);
-  self->on = FALSE;
+  set_on (self, FALSE);
   gatt_server_retry_later (self->server);
 }
 
@@ -75,8 +84,7 @@ register_done (GVariant *reply, const GError *error, gpointer user_data)
       gatt_server_retry_later (self->server);
       return;
     }
-  self->on = TRUE;
-  gatt_server_emit (self->server, GATT_SERVER_ADVERTISING);
+  set_on (self, TRUE);
   gatt_server_schedule_update (self->server);
 }
 
@@ -94,10 +102,10 @@ turn_on (GattAdvertisement *self)
 static void
 turn_off (GattAdvertisement *self)
 {
-  self->on = FALSE;
   gatt_bluez_call (self->server->bluez, self->server->adapter_path,
                    "org.bluez.LEAdvertisingManager1", "UnregisterAdvertisement",
                    g_variant_new ("(o)", self->path), NULL, NULL, NULL);
+  set_on (self, FALSE);
 }
 
 /* Brings bluetoothd to what is wanted. Only while the adapter is there. */
@@ -119,8 +127,8 @@ gatt_advertisement_update (GattAdvertisement *self)
 void
 gatt_advertisement_lost (GattAdvertisement *self)
 {
-  self->on = FALSE;
   self->turning_on = FALSE;
+  set_on (self, FALSE);
 }
 
 gboolean

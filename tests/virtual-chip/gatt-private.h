@@ -29,6 +29,7 @@ struct _GattServer
   GHashTable *clients;  /* set of device paths */
   gboolean registered;
   gboolean registering;
+  gboolean refused;            /* for good, as long as the attributes stay as they are */
   gboolean attributes_changed; /* since they were registered */
   GattAdvertisement *advertisement;
   GSource *update;

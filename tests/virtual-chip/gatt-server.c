@@ -102,6 +102,15 @@ gatt_server_retry_later (GattServer *self)
   self->retry_s = MIN (2 * self->retry_s, LAST_RETRY_S);
 }
 
+/* bluetoothd has looked at our attributes and does not like them: only other attributes or another
+ * bluetoothd could help. */
+static gboolean
+is_final (const GError *error)
+{
+  return g_error_matches (error, GATT_ERROR, GATT_ERROR_FAILED) ||
+         g_error_matches (error, GATT_ERROR, GATT_ERROR_INVALID_ARGUMENTS);
+}
+
 static void
 register_done (GVariant *reply, const GError *error, gpointer user_data)
 {
@@ -111,7 +120,9 @@ register_done (GVariant *reply, const GError *error, gpointer user_data)
   if (error != NULL && !g_error_matches (error, GATT_ERROR, GATT_ERROR_ALREADY_EXISTS))
     {
       gatt_server_take_error (self, error);
-      gatt_server_retry_later (self);
+      self->refused = is_final (error);
+      if (!self->refused)
+        gatt_server_retry_later (self);
       return;
     }
   self->registered = TRUE;
@@ -132,6 +143,7 @@ static void
 register_application (GattServer *self)
 {
   self->registering = TRUE;
+  self->refused = FALSE;
   self->attributes_changed = FALSE;
   gatt_bluez_call (self->bluez, self->adapter_path, "org.bluez.GattManager1",
                    "RegisterApplication", g_variant_new ("(oa{sv})", self->path, NULL),
@@ -150,7 +162,10 @@ on_update (gpointer user_data)
   if (self->registered && self->attributes_changed)
     unregister_application (self);
   if (!self->registered && self->services->len > 0)
-    register_application (self);
+    {
+      if (!self->refused || self->attributes_changed)
+        register_application (self);
+    }
   else
     gatt_advertisement_update (self->advertisement);
   return G_SOURCE_REMOVE;
@@ -194,6 +209,7 @@ lose_adapter (GattServer *self)
   self->adapter_is_ready = FALSE;
   self->registered = FALSE;
   self->registering = FALSE;
+  self->refused = FALSE;
   self->retry_s = FIRST_RETRY_S;
   clear_source (&self->retry);
   g_cancellable_cancel (self->cancellable);

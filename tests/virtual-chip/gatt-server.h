@@ -39,7 +39,7 @@ typedef enum
   GATT_CLIENT_CONNECTED = 1 << 0,
   GATT_CLIENT_DISCONNECTED = 1 << 1,
   GATT_SERVER_REGISTERED = 1 << 2,   /* bluetoothd serves the attributes now */
-  GATT_SERVER_ADVERTISING = 1 << 3,  /* bluetoothd advertises now */
+  GATT_SERVER_ADVERTISING = 1 << 3,  /* advertising began or ended */
   GATT_SERVER_LOST = 1 << 4,         /* bluetoothd or the adapter has gone */
   GATT_SERVER_FAILED = 1 << 5,       /* bluetoothd refused: see gatt_server_get_error() */
   GATT_SERVER_ADAPTER_READY = 1 << 6, /* the adapter is there and its address is known */

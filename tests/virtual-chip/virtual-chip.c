@@ -194,7 +194,8 @@ static void
 on_name_lost (GDBusConnection *connection, const char *name, gpointer user_data)
 {
   if (connection != NULL)
-    g_message ("%s belongs to another program: these chips cannot be controlled by that name",
+    g_message ("cannot own %s (another program has it, or the bus forbids it): these chips run "
+               "without control",
                name);
 }
 
