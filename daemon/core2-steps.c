@@ -194,6 +194,36 @@ note_reset (Judgement *j, Core2StepsReset reason, guint32 after)
   j->state->pairing = PAIRING_NONE;
 }
 
+/* Within a connection only midnight makes a chip reset at midnight; a fall seen after an absence
+ * can also be a change of the battery, so that it takes two. */
+static void
+learn_reset_at_midnight (Judgement *j)
+{
+  guint8 *midnight = &j->state->midnight;
+
+  if (j->state->trusted.counter <= REORDER_STEPS)
+    return;
+  if (!j->first || *midnight == CORE2_STEPS_MIDNIGHT_FELL)
+    *midnight = CORE2_STEPS_MIDNIGHT_RESETS;
+  else if (*midnight != CORE2_STEPS_MIDNIGHT_RESETS)
+    *midnight = CORE2_STEPS_MIDNIGHT_FELL;
+}
+
+/* The counter rose over a midnight: within a connection that proves that this chip goes on. */
+static void
+learn_rise_over_midnight (Judgement *j)
+{
+  guint8 *midnight = &j->state->midnight;
+
+  if (j->state->trusted.counter <= CORE2_STEPS_ALLOWANCE
+      || !spans_midnight (j->calendar, &j->state->trusted, j->sample, -MIDNIGHT_SLACK_US))
+    return;
+  if (!j->first)
+    *midnight = CORE2_STEPS_MIDNIGHT_GOES_ON;
+  else if (*midnight == CORE2_STEPS_MIDNIGHT_FELL)
+    *midnight = CORE2_STEPS_MIDNIGHT_UNKNOWN;
+}
+
 /* The counter began again at zero since the last sample. */
 static void
 accept_reset (Judgement *j, Core2StepsReset reason)
@@ -209,8 +239,7 @@ accept_reset (Judgement *j, Core2StepsReset reason)
 
       if (since_midnight_us >= 0)
         interval_us = MIN (interval_us, since_midnight_us);
-      if (j->state->trusted.counter > REORDER_STEPS)
-        j->state->midnight = CORE2_STEPS_MIDNIGHT_RESETS;
+      learn_reset_at_midnight (j);
     }
   note_reset (j, reason, delta);
   count (j, delta, interval_us);
@@ -223,9 +252,7 @@ accept_rise (Judgement *j)
 {
   guint32 delta = j->sample->counter - j->state->trusted.counter;
 
-  if (!j->first && j->state->trusted.counter > CORE2_STEPS_ALLOWANCE
-      && spans_midnight (j->calendar, &j->state->trusted, j->sample, -MIDNIGHT_SLACK_US))
-    j->state->midnight = CORE2_STEPS_MIDNIGHT_GOES_ON;
+  learn_rise_over_midnight (j);
   if (j->state->pairing != PAIRING_NONE)
     j->state->pairing = j->first ? PAIRING_NONE : PAIRING_SEEN;
   count (j, delta, get_interval_us (j, &j->state->trusted, delta));
@@ -283,7 +310,8 @@ judge_fall (Judgement *j)
       count (j, wrapped, get_interval_us (j, trusted, wrapped));
       trust (j);
     }
-  else if (plausible && reason == CORE2_STEPS_RESET_PAIRING)
+  else if (plausible && reason == CORE2_STEPS_RESET_PAIRING
+           && (j->state->pairing == PAIRING_EXPECTED || fall > REORDER_STEPS))
     accept_reset (j, reason);
   else if (!j->first && fall <= REORDER_STEPS && elapsed_us <= REORDER_US)
     set_candidate (j, plausible);

@@ -22,8 +22,8 @@
  *    jump, what was jumped is suspect: reported for the record, and not counted.
  *  - A counter reset out of sight that has passed its old value by the next sample cannot be
  *    told from one that only rose: then only the difference is counted, unless a pairing has
- *    announced the reset, or this chip has been seen to reset at midnight and a midnight is
- *    between. Never more is counted than was walked.
+ *    announced the reset, or a midnight is between and this chip is known to reset at midnight:
+ *    it was seen to do so within a connection, or fell over two midnights in a row.
  *  - Steps belong to the time between two samples. Within a connection chips notify while one
  *    walks, so the time is at most one second a step back from the sample. Steps made while away
  *    are spread evenly over the whole absence (from midnight, when it was reset then) and split
@@ -70,6 +70,7 @@ typedef enum
 typedef enum
 {
   CORE2_STEPS_MIDNIGHT_UNKNOWN,
+  CORE2_STEPS_MIDNIGHT_FELL, /* it fell over the last midnight, out of sight: may be chance */
   CORE2_STEPS_MIDNIGHT_RESETS,
   CORE2_STEPS_MIDNIGHT_GOES_ON,
 } Core2StepsMidnight;
