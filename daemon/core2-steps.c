@@ -352,7 +352,11 @@ judge (Judgement *j)
   if (fits_candidate
       && (!fits_trusted || state->candidate.counter > state->trusted.counter))
     {
-      if (j->first || get_elapsed (&state->candidate, j->sample).us >= CONFIRM_US)
+      /* A chip tells of its reset before it answers the key that caused it. */
+      gboolean announced = state->pairing == PAIRING_EXPECTED && state->candidate_is_reset;
+
+      if (j->first || announced
+          || get_elapsed (&state->candidate, j->sample).us >= CONFIRM_US)
         accept_candidate (j);
       else
         j->result->kind = CORE2_STEPS_PENDING;

@@ -173,6 +173,21 @@ test_pairing (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (fixture->result.total, ==, 2);
 }
 
+/* The notification of the reset overtakes the answer to the key. */
+static void
+test_pairing_seen_before_announced (Fixture *fixture, gconstpointer data)
+{
+  come_back (fixture, 0, 5000);
+  notify (fixture, SECOND, 0);
+  assert_pending (fixture);
+  core2_steps_expect_reset (&fixture->state);
+  notify (fixture, 0, 0);
+  assert_reset (fixture, CORE2_STEPS_RESET_PAIRING, 5000, 0);
+  notify (fixture, SECOND, 2);
+  assert_no_reset (fixture);
+  g_assert_cmpuint (fixture->result.total, ==, 2);
+}
+
 /* Few steps before it: no fall is too small to be a reset that was announced. */
 static void
 test_pairing_of_small_counter (Fixture *fixture, gconstpointer data)
@@ -247,6 +262,7 @@ static const struct
   { "/steps/reset/unexplained", test_unexplained_reset },
   { "/steps/reset/candidate-over-reconnect", test_candidate_over_reconnect },
   { "/steps/pairing/seen", test_pairing },
+  { "/steps/pairing/seen-before-announced", test_pairing_seen_before_announced },
   { "/steps/pairing/of-small-counter", test_pairing_of_small_counter },
   { "/steps/pairing/out-of-sight", test_pairing_out_of_sight },
   { "/steps/pairing/without-reset", test_pairing_without_reset },
