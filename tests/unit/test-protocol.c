@@ -251,7 +251,8 @@ test_auth_decode (void)
                    ==, CORE2_DECODE_OTHER);
 }
 
-/* Feeds the same bytes to every decoder; a sanitizer judges, and results must keep their promises. */
+/* Feeds the same bytes to every decoder; a sanitizer judges, and results must keep their
+ * promises. */
 static void
 decode_everything (const guint8 *data, gsize size)
 {
@@ -315,7 +316,8 @@ test_random (void)
     {
       g_auto (TestBytes) bytes = test_bytes_random ((gsize) g_test_rand_int_range (0, 40));
 
-      /* Most frames of the chip begin so; chance alone would hardly ever get past the first checks. */
+      /* Most frames of the chip begin so; chance alone would hardly ever get past the first
+       * checks. */
       if (bytes.size > 2 && i % 2 == 0)
         {
           bytes.data[0] = 0x10;

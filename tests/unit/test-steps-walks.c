@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Step arithmetic against people who walk at random, with chips that reset, links that drop and clocks that
- * jump: what is counted must be what was walked, to the step, always.
+/* Step arithmetic against people who walk at random, with chips that reset, links that drop and
+ * clocks that jump: what is counted must be what was walked, to the step, always.
  *
  * The seed is printed at the start; replay it with --seed. */
 #include "core2-steps.h"
@@ -181,7 +181,8 @@ walk (World *world, guint32 steps)
     world->walked += steps;
 }
 
-/* Connected: time passes, some steps are made, and the chip tells. A reset at midnight comes between. */
+/* Connected: time passes, some steps are made, and the chip tells. A reset at midnight comes
+ * between. */
 static void
 walk_connected (World *world, gint64 us, guint32 steps)
 {
@@ -235,9 +236,10 @@ be_away (World *world, gint64 us)
   world->connected = FALSE;
   if (world->midnight_chip && back_us >= world->next_midnight_us)
     {
+      gint64 before_us = world->next_midnight_us - world->true_us;
       gint64 midnight_us;
 
-      walk (world, random_up_to ((guint32) MIN ((world->next_midnight_us - world->true_us) / SECOND, 5000)));
+      walk (world, random_up_to ((guint32) MIN (before_us / SECOND, 5000)));
       do
         {
           midnight_us = world->next_midnight_us;
@@ -257,7 +259,8 @@ be_away (World *world, gint64 us)
       hidden = TRUE;
     }
   steps = MIN (steps, (guint32) (since_reset_us / SECOND * 2));
-  /* What nobody could know is left out: a counter that was reset unseen and is not below its old value. */
+  /* What nobody could know is left out: a counter that was reset unseen and is not below its old
+   * value. */
   if (world->counter + steps == world->state.trusted.counter
       || (hidden && world->counter + steps > world->state.trusted.counter))
     steps = 0;
