@@ -230,7 +230,9 @@ ctl_verb_key (CtlContext *context, GError **error)
       if (context->n_args != actions[i].n_args)
         {
           g_set_error (error, CTL_ERROR, CTL_EXIT_USAGE,
-                       actions[i].n_args == 2 ? "key %s needs a file" : "key %s takes no file",
+                       actions[i].n_args == 2
+                           ? "key %s needs a file"
+                           : "key %s takes no file; the chip is named with --chip",
                        actions[i].name);
           return FALSE;
         }

@@ -107,7 +107,7 @@ values_line (Core2DbusChip *chip, const Frame *frame)
 static void
 append_block (GPtrArray *lines, const CtlWatchChip *self, const Frame *frame)
 {
-  g_autofree char *text[CTL_DIAL_ROWS] = { NULL, NULL, NULL, NULL };
+  char *text[CTL_DIAL_ROWS];
   g_autofree char *dial = NULL;
   g_auto (GStrv) rows = NULL;
   gboolean known;
@@ -123,7 +123,10 @@ append_block (GPtrArray *lines, const CtlWatchChip *self, const Frame *frame)
 
   g_ptr_array_add (lines, heading_line (self->chip, frame));
   for (guint i = 0; i < CTL_DIAL_ROWS; i++)
-    g_ptr_array_add (lines, g_strdup_printf ("  %s  %s", rows[i], text[i]));
+    {
+      g_ptr_array_add (lines, g_strdup_printf ("  %s  %s", rows[i], text[i]));
+      g_free (text[i]);
+    }
   g_ptr_array_add (lines, g_strdup (""));
 }
 
