@@ -18,18 +18,6 @@ struct _CtlAgent
   GPid pid;
 };
 
-static gboolean
-is_polkit_there (CtlClient *client)
-{
-  g_autoptr (GVariant) reply = g_dbus_connection_call_sync (
-      ctl_client_get_connection (client), "org.freedesktop.DBus", "/org/freedesktop/DBus",
-      "org.freedesktop.DBus", "StartServiceByName",
-      g_variant_new ("(su)", "org.freedesktop.PolicyKit1", 0), NULL, G_DBUS_CALL_FLAGS_NONE,
-      REGISTER_MS, ctl_client_get_cancellable (client), NULL);
-
-  return reply != NULL;
-}
-
 /* The agent closes the descriptor once it is registered, or when it ends. */
 static void
 wait_registered (int fd)
@@ -54,7 +42,9 @@ ctl_agent_start (CtlClient *client)
   if (geteuid () == 0 || !isatty (STDIN_FILENO) || !ctl_is_terminal (stderr))
     return NULL;
   program = g_find_program_in_path ("pkttyagent");
-  if (program == NULL || !is_polkit_there (client) || !g_unix_open_pipe (fds, FD_CLOEXEC, NULL))
+  if (program == NULL
+      || !ctl_client_start_service (client, "org.freedesktop.PolicyKit1", TRUE, NULL)
+      || !g_unix_open_pipe (fds, FD_CLOEXEC, NULL))
     return NULL;
 
   {

@@ -39,14 +39,19 @@ const GOptionEntry ctl_connect_entries[] = {
   { 0 },
 };
 
-/* Says on standard output what was done: @sentence, or with --json what @chip is like now. */
-static void
-print_done (CtlContext *context, Core2DbusChip *chip, const char *sentence)
+/*
+ * Says on standard output what was done: @sentence, or with --json what @chip is like now. That is
+ * read again: a change may be signalled after the reply to the call that made it.
+ */
+static gboolean
+print_done (CtlContext *context, Core2DbusChip *chip, const char *sentence, GError **error)
 {
   if (context->json)
     {
       g_autoptr (JsonBuilder) builder = json_builder_new ();
 
+      if (!ctl_client_refresh (context->client, chip, error))
+        return FALSE;
       json_builder_begin_object (builder);
       ctl_json_add_chip (builder, chip);
       json_builder_end_object (builder);
@@ -54,6 +59,7 @@ print_done (CtlContext *context, Core2DbusChip *chip, const char *sentence)
     }
   else
     puts (sentence);
+  return TRUE;
 }
 
 gboolean
@@ -98,8 +104,7 @@ ctl_verb_add (CtlContext *context, GError **error)
           ? "%s is added. core2d connects to it whenever it is awake and near: shake it to wake it."
           : "%s is added. Connect to it with \"core2ctl connect\".",
       title);
-  print_done (context, chip, sentence);
-  return TRUE;
+  return print_done (context, chip, sentence, error);
 }
 
 gboolean
@@ -189,8 +194,7 @@ ctl_verb_connect (CtlContext *context, GError **error)
   title = ctl_chip_dup_full_title (chip);
   sentence = g_strdup_printf ("%s is connected, and stays so: core2d reconnects when it is away.",
                               title);
-  print_done (context, chip, sentence);
-  return TRUE;
+  return print_done (context, chip, sentence, error);
 }
 
 gboolean
@@ -211,8 +215,7 @@ ctl_verb_disconnect (CtlContext *context, GError **error)
   title = ctl_chip_dup_full_title (chip);
   sentence = g_strdup_printf (
       "%s is disconnected until \"core2ctl connect\" or the next start of core2d.", title);
-  print_done (context, chip, sentence);
-  return TRUE;
+  return print_done (context, chip, sentence, error);
 }
 
 static GVariant *
@@ -290,8 +293,7 @@ ctl_verb_set (CtlContext *context, GError **error)
       title = ctl_chip_dup_full_title (chip);
       sentence = g_strdup_printf ("%s: %s is now \"%s\".", title, settings[i].name,
                                   context->args[1]);
-      print_done (context, chip, sentence);
-      return TRUE;
+      return print_done (context, chip, sentence, error);
     }
 
   g_set_error (error, CTL_ERROR, CTL_EXIT_USAGE,

@@ -142,32 +142,39 @@ call_bus (CtlClient *self, const char *method, GVariant *parameters, GError **er
   return reply;
 }
 
-static gboolean
-ensure_running (CtlClient *self, gboolean start, GError **error)
+gboolean
+ctl_client_start_service (CtlClient *self, const char *name, gboolean start, GError **error)
 {
   g_autoptr (GVariant) owned
-      = call_bus (self, "NameHasOwner", g_variant_new ("(s)", CTL_BUS_NAME), error);
+      = call_bus (self, "NameHasOwner", g_variant_new ("(s)", name), error);
   g_autoptr (GVariant) started = NULL;
   gboolean is_owned;
 
   if (owned == NULL)
-    {
-      set_unavailable (self, error, "the system bus does not answer");
-      return FALSE;
-    }
+    return FALSE;
   g_variant_get (owned, "(b)", &is_owned);
   if (is_owned)
     return TRUE;
 
+  /* Not asked first: for a name that is owned, but that cannot be started, this is an error. */
   if (start)
-    started = call_bus (self, "StartServiceByName",
-                        g_variant_new ("(su)", CTL_BUS_NAME, 0), error);
-  if (started == NULL)
-    set_unavailable (self, error,
-                     "core2d does not run.\n"
-                     "Start it: \"sudo systemctl start core2d\"; if that fails: \"journalctl -u "
-                     "core2d\".");
+    started
+        = call_bus (self, "StartServiceByName", g_variant_new ("(su)", name, 0), error);
+  else
+    g_set_error (error, CTL_ERROR, CTL_EXIT_UNAVAILABLE, "%s does not run", name);
   return started != NULL;
+}
+
+static gboolean
+ensure_running (CtlClient *self, gboolean start, GError **error)
+{
+  if (ctl_client_start_service (self, CTL_BUS_NAME, start, error))
+    return TRUE;
+  set_unavailable (self, error,
+                   "core2d does not run.\n"
+                   "Start it: \"sudo systemctl start core2d\"; if that fails: \"journalctl -u "
+                   "core2d\".");
+  return FALSE;
 }
 
 /* Owning the name is not yet answering: core2d may be starting up, or hang. */
@@ -405,9 +412,8 @@ new_chip (CtlClient *self, const char *path, GError **error)
   return chip;
 }
 
-/* Reads all properties again: some are not signalled. */
-static gboolean
-refresh (CtlClient *self, GDBusProxy *proxy, GError **error)
+gboolean
+ctl_client_refresh (CtlClient *self, gpointer proxy, GError **error)
 {
   g_autoptr (GVariant) reply = NULL;
   g_autoptr (GVariantIter) properties = NULL;
@@ -428,12 +434,6 @@ refresh (CtlClient *self, GDBusProxy *proxy, GError **error)
   return TRUE;
 }
 
-gboolean
-ctl_client_refresh_manager (CtlClient *self, GError **error)
-{
-  return refresh (self, G_DBUS_PROXY (self->manager), error);
-}
-
 Core2DbusChip *
 ctl_client_get_chip (CtlClient *self, const char *path, GError **error)
 {
@@ -441,7 +441,7 @@ ctl_client_get_chip (CtlClient *self, const char *path, GError **error)
 
   if (known == NULL)
     return new_chip (self, path, error);
-  if (refresh (self, G_DBUS_PROXY (known), error))
+  if (ctl_client_refresh (self, known, error))
     return CORE2_DBUS_CHIP (known);
   g_object_unref (known);
   return NULL;

@@ -36,6 +36,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (CtlClient, ctl_client_free)
 void ctl_client_unload (CtlClient *self);
 gboolean ctl_client_reload (CtlClient *self, GError **error);
 
+/*
+ * Whether the bus name @name has an owner, with @start after starting one where the bus can.
+ */
+gboolean ctl_client_start_service (CtlClient *self, const char *name, gboolean start,
+                                   GError **error);
+
 /* What of the client the verbs use; all owned by the client. */
 GDBusConnection *ctl_client_get_connection (CtlClient *self);
 GDBusObjectManager *ctl_client_get_objects (CtlClient *self);
@@ -66,8 +72,8 @@ Core2DbusChip *ctl_client_find_chip (CtlClient *self, const char *name, GError *
 /* The chip at object path @path with freshly read properties. */
 Core2DbusChip *ctl_client_get_chip (CtlClient *self, const char *path, GError **error);
 
-/* Reads the Manager's properties again: some of them are not signalled. */
-gboolean ctl_client_refresh_manager (CtlClient *self, GError **error);
+/* Reads the properties of @proxy, a GDBusProxy, again: some are not signalled. */
+gboolean ctl_client_refresh (CtlClient *self, gpointer proxy, GError **error);
 
 /*
  * Calls @method of @proxy, allowing polkit to ask for a password, and waits at most @timeout_ms.

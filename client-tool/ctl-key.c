@@ -198,6 +198,8 @@ import_key (CtlContext *context, Core2DbusChip *chip, GError **error)
     {
       g_autoptr (JsonBuilder) builder = begin_json (chip);
 
+      if (!ctl_client_refresh (context->client, chip, error))
+        return FALSE;
       ctl_json_add_bool (builder, "paired", core2_dbus_chip_get_paired (chip));
       json_builder_end_object (builder);
       ctl_json_print (builder, FALSE);

@@ -186,8 +186,8 @@ print_introduction (Core2DbusChip *chip)
   fflush (stdout);
 }
 
-static void
-print_result (CtlContext *context, Core2DbusChip *chip)
+static gboolean
+print_result (CtlContext *context, Core2DbusChip *chip, GError **error)
 {
   g_autofree char *title = ctl_chip_dup_full_title (chip);
 
@@ -195,6 +195,8 @@ print_result (CtlContext *context, Core2DbusChip *chip)
     {
       g_autoptr (JsonBuilder) builder = json_builder_new ();
 
+      if (!ctl_client_refresh (context->client, chip, error))
+        return FALSE;
       json_builder_begin_object (builder);
       ctl_json_add_chip (builder, chip);
       json_builder_end_object (builder);
@@ -202,6 +204,7 @@ print_result (CtlContext *context, Core2DbusChip *chip)
     }
   else
     printf ("%s is paired. From now on it is recognised by itself, without shaking.\n", title);
+  return TRUE;
 }
 
 gboolean
@@ -228,11 +231,11 @@ ctl_verb_pair (CtlContext *context, GError **error)
   pairing.talk = !context->json || ctl_is_terminal (stderr);
   reply = run_pairing (&pairing, &problem);
   if (reply != NULL)
-    print_result (context, chip);
-  else if (pairing.cancelling)
+    return print_result (context, chip, error);
+  if (pairing.cancelling)
     g_set_error_literal (error, CTL_ERROR, CTL_EXIT_INTERRUPTED,
                          "pairing cancelled; a key that was stored before stays");
   else
     g_propagate_error (error, g_steal_pointer (&problem));
-  return reply != NULL;
+  return FALSE;
 }

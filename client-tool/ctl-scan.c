@@ -137,6 +137,7 @@ ctl_verb_scan (CtlContext *context, GError **error)
   g_autoptr (GVariant) reply = NULL;
   g_autoptr (GVariantIter) paths = NULL;
   g_autoptr (GPtrArray) chips = g_ptr_array_new_with_free_func (g_object_unref);
+  Core2DbusManager *manager = ctl_client_get_manager (context->client);
   const char *path;
   guint others;
 
@@ -146,7 +147,7 @@ ctl_verb_scan (CtlContext *context, GError **error)
       return FALSE;
     }
   reply = run_scan (context, error);
-  if (reply == NULL || !ctl_client_refresh_manager (context->client, error))
+  if (reply == NULL || !ctl_client_refresh (context->client, manager, error))
     return FALSE;
 
   g_variant_get (reply, "(ao)", &paths);
@@ -159,7 +160,7 @@ ctl_verb_scan (CtlContext *context, GError **error)
       g_ptr_array_add (chips, chip);
     }
 
-  others = core2_dbus_manager_get_other_devices_seen (ctl_client_get_manager (context->client));
+  others = core2_dbus_manager_get_other_devices_seen (manager);
   if (context->json)
     print_json (chips, others);
   else
