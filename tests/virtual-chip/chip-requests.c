@@ -66,7 +66,7 @@ take_time (Chip *self, GBytes *value)
     }
   if (!chip_frame_parse_time (value, &clock, &self->quarters))
     {
-      gatt_characteristic_refuse (characteristic, GATT_ERROR_INVALID_LENGTH, "no valid time");
+      gatt_characteristic_refuse (characteristic, GATT_ERROR_INVALID_VALUE_LENGTH, "no valid time");
       return;
     }
   g_free (self->status.written_time);

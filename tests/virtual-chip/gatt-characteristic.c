@@ -314,7 +314,7 @@ gatt_characteristic_new (GattService *service, guint index, const char *uuid, gu
     return NULL;
   if (value != NULL && g_bytes_get_size (value) > GATT_VALUE_MAX_SIZE)
     {
-      g_set_error (error, GATT_ERROR, GATT_ERROR_INVALID_LENGTH, "a value has at most %d bytes",
+      g_set_error (error, GATT_ERROR, GATT_ERROR_INVALID_VALUE_LENGTH, "a value has at most %d bytes",
                    GATT_VALUE_MAX_SIZE);
       return NULL;
     }

@@ -15,6 +15,7 @@ static const GDBusErrorEntry error_names[] = {
   { GATT_ERROR_NOT_AUTHORIZED, "org.bluez.Error.NotAuthorized" },
   { GATT_ERROR_NOT_READY, "org.bluez.Error.NotReady" },
   { GATT_ERROR_INVALID_OFFSET, "org.bluez.Error.InvalidOffset" },
+  { GATT_ERROR_INVALID_VALUE_LENGTH, "org.bluez.Error.InvalidValueLength" },
   { GATT_ERROR_INVALID_LENGTH, "org.bluez.Error.InvalidLength" },
 };
 

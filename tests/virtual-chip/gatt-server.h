@@ -75,7 +75,8 @@ typedef enum
   GATT_ERROR_NOT_AUTHORIZED,
   GATT_ERROR_NOT_READY,
   GATT_ERROR_INVALID_OFFSET,
-  GATT_ERROR_INVALID_LENGTH,
+  GATT_ERROR_INVALID_VALUE_LENGTH, /* of an attribute */
+  GATT_ERROR_INVALID_LENGTH,       /* of an advertisement */
 } GattError;
 GQuark gatt_error_quark (void);
 

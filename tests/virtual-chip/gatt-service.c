@@ -66,7 +66,7 @@ gatt_server_add_service (GattServer *self, const char *uuid, gboolean primary, G
  * @uuid: as in gatt-value.h
  * @properties: a set of GattProperty
  * @value: (nullable): the initial value, at most GATT_VALUE_MAX_SIZE bytes; NULL: empty
- * Errors: G_IO_ERROR_INVALID_ARGUMENT, GATT_ERROR_INVALID_LENGTH.
+ * Errors: G_IO_ERROR_INVALID_ARGUMENT, GATT_ERROR_INVALID_VALUE_LENGTH.
  * Returns: (transfer none) (nullable): belongs to the server */
 GattCharacteristic *
 gatt_service_add_characteristic (GattService *self, const char *uuid, guint properties,
