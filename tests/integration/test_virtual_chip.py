@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import struct
+import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -338,18 +339,16 @@ def test_pairing_waits_for_the_shake(chips: VirtualChips, central: Central) -> N
     assert not chips[0].get("Authenticated")
 
 
-def test_right_response_authenticates(
-    chips: VirtualChips, central: Central, run_command: Callable[..., Result]
-) -> None:
+def test_right_response_authenticates(chips: VirtualChips, central: Central) -> None:
     chips[0].call("SetKey", KEY)
     central.connect()
     auth = central[AUTH]
     auth.subscribe()
     auth.write(b"\x02\x08", "command")
     challenge = auth.wait_values(1)[0]
-    script = "printf %s $0 | xxd -r -p | openssl enc -aes-128-ecb -nopad -K $1 | xxd -p"
-    result = run_command("sh", "-c", script, challenge[3:].hex(), KEY.hex())
-    auth.write(b"\x03\x08" + bytes.fromhex(result.stdout), "command")
+    openssl = ["openssl", "enc", "-aes-128-ecb", "-nopad", "-K", KEY.hex()]
+    response = subprocess.run(openssl, input=challenge[3:], stdout=subprocess.PIPE, check=True)
+    auth.write(b"\x03\x08" + response.stdout, "command")
     assert auth.wait_values(2)[1] == b"\x10\x03\x01"
     assert chips[0].get("Authenticated")
     central.disconnect()
