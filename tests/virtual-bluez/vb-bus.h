@@ -31,8 +31,11 @@ VbBus *vb_bus_new (GDBusConnection *connection);
 void vb_bus_free (VbBus *self);
 GDBusConnection *vb_bus_get_connection (VbBus *self);
 void vb_bus_set_interceptor (VbBus *self, VbInterceptor interceptor, gpointer user_data);
+void vb_bus_handle_call (VbBus *self, GDBusMethodInvocation *invocation);
 void vb_bus_dispatch (VbBus *self, GDBusMethodInvocation *invocation);
 void vb_bus_flush (VbBus *self);
+VbObject *vb_bus_find_object (VbBus *self, const char *path);
+void vb_bus_take_off (VbBus *self, const char *path, gboolean silent);
 gboolean vb_bus_has_object (VbBus *self, const char *path);
 
 void vb_bus_return (VbBus *self, GDBusMethodInvocation *invocation, GVariant *value);

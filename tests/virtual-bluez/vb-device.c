@@ -171,6 +171,7 @@ vb_device_free (VbDevice *self)
   vb_discovery_device_gone (self->adapter, self);
   vb_gatt_client_dispose (self);
   g_clear_handle_id (&self->temporary_timer, g_source_remove);
+  g_clear_handle_id (&self->stale_timer, g_source_remove);
   vb_object_free (self->object);
   g_ptr_array_unref (self->disconnect_calls);
   g_free (self->alias);
@@ -291,7 +292,8 @@ vb_device_forget_rssi (VbDevice *self)
 {
   bluez_device1_set_rssi (self->skeleton, 0);
   bluez_device1_set_tx_power (self->skeleton, VB_NO_TX_POWER);
-  if (self->temporary && !self->connectable && self->link == NULL)
+  if (self->temporary && self->link == NULL
+      && (!self->connectable || self->adapter->world->options.forget_on_stop))
     vb_device_remove (self);
 }
 

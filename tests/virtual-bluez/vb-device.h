@@ -18,6 +18,7 @@ struct _VbDevice
   gboolean connectable;     /* by its last advertisement */
   gboolean temporary;       /* goes after a time without connection or advertisement */
   guint temporary_timer;
+  guint stale_timer;        /* Connected is shown without a link until then */
   gboolean auto_connect;    /* reconnect when it advertises */
   gboolean auto_connect_off; /* switched off by Disconnect until the next Connect */
   gboolean resolved_before;

@@ -5,6 +5,7 @@
  * application registers on one adapter appears as a remote device on the others, as with real radios.
  */
 
+#include "vb-control.h"
 #include "vb-world.h"
 #include <glib-unix.h>
 #include <stdlib.h>
@@ -128,6 +129,7 @@ main (int argc, char **argv)
   guint terminate = g_unix_signal_add (SIGTERM, on_signal, &program);
 
   VbWorld *world = vb_world_new (connection, &options);
+  VbControl *control = vb_control_new (world);
   GBusNameOwnerFlags flags =
     G_BUS_NAME_OWNER_FLAGS_ALLOW_REPLACEMENT | G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE;
   if (options.replace_name)
@@ -135,10 +137,15 @@ main (int argc, char **argv)
   guint name = g_bus_own_name_on_connection (connection, BUS_NAME, flags, on_name_acquired,
                                              on_name_lost, &program, NULL);
 
+  guint control_name =
+    g_bus_own_name_on_connection (connection, VB_CONTROL_NAME, flags, NULL, NULL, NULL, NULL);
+
   g_main_loop_run (program.loop);
 
+  vb_control_free (control);
   vb_world_free (world);
   g_bus_unown_name (name);
+  g_bus_unown_name (control_name);
   while (g_main_context_iteration (NULL, FALSE))
     ; /* the ends of calls that were cancelled */
   if (!g_dbus_connection_is_closed (connection))

@@ -70,7 +70,7 @@ vb_peer_free (VbPeer *self)
 gboolean
 vb_peer_is_heard_by (VbPeer *self, VbAdapter *adapter)
 {
-  if (!self->advertising || self->adapter == adapter || !adapter->central || !adapter->powered)
+  if (!self->advertising || self->out_of_range || self->adapter == adapter || !adapter->central || !adapter->powered)
     return FALSE;
   if (self->adapter != NULL && !self->adapter->powered)
     return FALSE;

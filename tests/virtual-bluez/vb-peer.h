@@ -32,6 +32,7 @@ typedef struct
   char *address_type;
   VbReport report;
   gboolean advertising;
+  gboolean out_of_range;
 } VbPeer;
 
 VbPeer *vb_peer_new (VbWorld *world, VbAdapter *adapter, const char *address,

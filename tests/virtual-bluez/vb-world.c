@@ -7,6 +7,7 @@
 #include "vb-application.h"
 #include "vb-device.h"
 #include "vb-discovery.h"
+#include "vb-faults.h"
 #include "vb-gatt-client.h"
 #include "vb-owners.h"
 #include <stdio.h>
@@ -130,6 +131,7 @@ vb_world_new (GDBusConnection *connection, const VbOptions *options)
   self->plain_peers = g_ptr_array_new_with_free_func ((GDestroyNotify) vb_peer_free);
   self->bus = vb_bus_new (connection);
   self->owners = vb_owners_new (self);
+  self->faults = vb_faults_new (self);
   vb_adapter_class_setup ();
   vb_device_class_setup ();
   vb_gatt_client_class_setup ();
@@ -145,6 +147,7 @@ vb_world_free (VbWorld *self)
 {
   while (self->adapters->len > 0)
     vb_world_remove_adapter (self, self->adapters->pdata[self->adapters->len - 1]);
+  vb_faults_free (self->faults);
   vb_agents_free (self->agents);
   vb_owners_free (self->owners);
   g_ptr_array_unref (self->plain_peers);
