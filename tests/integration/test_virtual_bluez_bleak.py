@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Debian's python3-bleak judges virtual BlueZ: it must work with it as with bluetoothd."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import Result, VirtualBluez, VirtualChips, chip_address
+
+PROGRAM = Path(__file__).with_name("bleak-judge.py")
+
+
+def test_bleak_finds_connects_reads_and_hears_steps(
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    run_command: Callable[..., Result],
+) -> None:
+    # bleak takes the connection from the PropertiesChanged that bluetoothd is free to leave out.
+    virtual_bluez("--signal-connected")
+    virtual_chip("hci1", args=["--walk", "160"])
+    result = run_command(sys.executable, PROGRAM)
+    assert result.status == 0, result.stderr
+    assert f"found {chip_address()}\n" in result.stdout
+    assert "revision V0.14.0.2\n" in result.stdout
+    steps = re.search(r"steps (\d+) (\d+) (\d+)", result.stdout)
+    assert steps, result.stdout
+    counts = [int(count) for count in steps.groups()]
+    assert counts == sorted(set(counts))
+    assert result.stdout.endswith("disconnected\n")
