@@ -50,6 +50,21 @@ test_day_reset_while_away (Fixture *fixture, gconstpointer data)
   assert_split (fixture, 0, SATURDAY, 300);
 }
 
+/* At midnight, too, a notification that comes late is no reset; a fall by more, or later, is one. */
+static void
+test_reorder_at_midnight (Fixture *fixture, gconstpointer data)
+{
+  come_back (fixture, 12 * HOUR - 2 * SECOND, 30);
+  notify (fixture, 5 * SECOND, 20);
+  assert_pending (fixture);
+  notify (fixture, 0, 31);
+  assert_counted (fixture, 1);
+  notify (fixture, 5 * SECOND, 20);
+  assert_reset (fixture, CORE2_STEPS_RESET_DAY, 31, 20);
+  notify (fixture, 6 * SECOND, 19);
+  assert_reset (fixture, CORE2_STEPS_RESET_DAY, 20, 19);
+}
+
 /* A day that begins at 4 in the morning; the chip still resets at midnight. */
 static void
 test_day_start (Fixture *fixture, gconstpointer data)
@@ -311,6 +326,7 @@ static const struct
   { "/steps-days/day-reset/early", test_day_reset_early },
   { "/steps-days/day-reset/while-resting", test_day_reset_while_resting },
   { "/steps-days/day-reset/while-away", test_day_reset_while_away },
+  { "/steps-days/day-reset/reorder", test_reorder_at_midnight },
   { "/steps-days/day-reset/day-start", test_day_start },
   { "/steps-days/day-reset/hidden", test_hidden_day_reset },
   { "/steps-days/day-reset/none", test_no_day_reset },

@@ -236,6 +236,29 @@ test_pairing_then_midnight (Fixture *fixture, gconstpointer data)
   assert_reset (fixture, CORE2_STEPS_RESET_DAY, 900, 2);
 }
 
+/* A sample from before the reset comes after the announcement. */
+static void
+test_pairing_after_late_sample (Fixture *fixture, gconstpointer data)
+{
+  come_back (fixture, 0, 5000);
+  core2_steps_expect_reset (&fixture->state);
+  notify (fixture, SECOND, 5001);
+  assert_counted (fixture, 1);
+  notify (fixture, SECOND, 0);
+  assert_reset (fixture, CORE2_STEPS_RESET_PAIRING, 5001, 0);
+}
+
+/* Nor is any fall a counter that ran over, however long ago the last sample seems. */
+static void
+test_no_wrap (Fixture *fixture, gconstpointer data)
+{
+  come_back (fixture, 0, 5000);
+  fixture->now.boot_id++;
+  come_back (fixture, 40 * 365 * 24 * HOUR, 300);
+  assert_reset (fixture, CORE2_STEPS_RESET_DAY, 5000, 300);
+  assert_counted (fixture, 300);
+}
+
 static void
 test_wrap (Fixture *fixture, gconstpointer data)
 {
@@ -267,7 +290,9 @@ static const struct
   { "/steps/pairing/out-of-sight", test_pairing_out_of_sight },
   { "/steps/pairing/without-reset", test_pairing_without_reset },
   { "/steps/pairing/then-midnight", test_pairing_then_midnight },
+  { "/steps/pairing/after-late-sample", test_pairing_after_late_sample },
   { "/steps/wrap", test_wrap },
+  { "/steps/no-wrap", test_no_wrap },
 };
 
 int
