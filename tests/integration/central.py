@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A Bluetooth central of the test's own, on BlueZ's API: what core2d is to a chip, without core2d."""
+"""A Bluetooth central of the test's own, on BlueZ's API: what core2d is to a chip."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 
 
 def full_uuid(uuid: str) -> str:
-    """"2a19" on the Bluetooth base UUID, "V0007" on the chip's vendor's, others as they are."""
+    """2a19 on the Bluetooth base UUID, V0007 on that of the chip's maker, others as they are."""
     if uuid.startswith("V"):
         return f"0000{uuid[1:]}-0000-3512-2118-0009af100700"
     return uuid if len(uuid) == 36 else f"0000{uuid}-0000-1000-8000-00805f9b34fb"

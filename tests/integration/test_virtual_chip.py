@@ -73,6 +73,18 @@ def test_advertisement(chips: VirtualChips, central: Central) -> None:
     assert data == b"\x02" + b"\xff" * 16 + b"\x02" + address
 
 
+def test_steps_in_the_advertisement(
+    bluez: VirtualBluez, virtual_chip: Start, central: Central
+) -> None:
+    chips = virtual_chip("hci1", args=["--walk=0", "--quirk=advertised-steps=true"])
+    chips[0].wait_property("Advertising", True)
+    chips[0].call("Vanish")
+    chips[0].call("Step", 258)
+    chips[0].call("Appear")
+    chips[0].wait_property("Advertising", True)
+    assert bytes(central.discover()["ServiceData"][full_uuid("fee0")]) == b"\x02\x01\0\0"
+
+
 def test_reads(chips: VirtualChips, central: Central) -> None:
     central.connect()
     address = bytes.fromhex(chip_address().replace(":", ""))
@@ -581,6 +593,7 @@ def test_bad_control_calls_change_nothing(chips: VirtualChips) -> None:
     before = chips[0].get_all()
     for call in [
         ("Walk", 301),
+        ("Step", 1_000_001),
         ("StepEach", 1_000_001),
         ("Advance", 604_801),
         ("SetTime", "soon"),

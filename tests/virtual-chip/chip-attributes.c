@@ -96,15 +96,16 @@ get_value (Chip *self, ChipCharacteristic id)
   return NULL;
 }
 
-/* What is stored with a characteristic and never changes. Values as plausible as we can make them: nobody has
- * published a dump of a chip. Returns: (transfer full) */
+/* What is stored with a characteristic and never changes. Values as plausible as we can make them:
+ * nobody has published a dump of a chip. Returns: (transfer full) */
 static GBytes *
 get_stored_value (ChipCharacteristic id)
 {
   /* 30 ms, 50 ms, no latency, 5 s. */
   static const guint8 connection_parameters[] = { 24, 0, 40, 0, 0, 0, 0xf4, 0x01 };
   static const guint8 all_handles[] = { 0x01, 0x00, 0xff, 0xff };
-  static const guint8 pnp_id[] = { 0x01, COMPANY_HUAMI & 0xff, COMPANY_HUAMI >> 8, 0x18, 0x00, 0x00, 0x01 };
+  static const guint8 pnp_id[]
+      = { 0x01, COMPANY_HUAMI & 0xff, COMPANY_HUAMI >> 8, 0x18, 0x00, 0x00, 0x01 };
 
   if (id == CHIP_APPEARANCE)
     return g_bytes_new_static ("\0", 2);
@@ -388,6 +389,17 @@ chip_attributes_withdraw (Chip *self)
   chip_model_set_connected (self->model, FALSE);
 }
 
+static void
+set_advertised_steps (Chip *self)
+{
+  guint32 steps = GUINT32_TO_LE (chip_model_get_counters (self->model)->steps);
+  g_autoptr (GBytes) data = NULL;
+
+  if (chip_quirks_get_boolean (self->quirks, CHIP_QUIRK_ADVERTISED_STEPS))
+    data = g_bytes_new (&steps, sizeof steps);
+  gatt_server_set_service_data (self->server, "fee0", data, NULL);
+}
+
 /* Advertises what the chip is, while it can be found. */
 void
 chip_update_advertisement (Chip *self)
@@ -404,6 +416,7 @@ chip_update_advertisement (Chip *self)
       gatt_server_set_name (self->server, self->name);
       gatt_server_set_service_uuid (self->server, "fee0", NULL);
       gatt_server_set_manufacturer_data (self->server, COMPANY_HUAMI, data);
+      set_advertised_steps (self);
     }
   gatt_server_advertise (self->server, visible);
 }

@@ -3,7 +3,8 @@
 
 #include "chip-quirks.h"
 
-/* The chip's side of the handshake that its maker calls pairing. It shares no code with core2d's side. */
+/* The chip's side of the handshake that its maker calls pairing. It shares no code with core2d's
+ * side. */
 
 #define CHIP_KEY_SIZE 16
 
@@ -13,7 +14,8 @@ typedef struct
 {
   void (*answer) (GBytes *frame, gpointer user_data); /* notify it */
   void (*drop) (gpointer user_data);                  /* drop the link */
-  void (*waiting) (gboolean waiting, gpointer user_data); /* for the shake: the red LED blinks, or no longer */
+  /* For the shake: the red LED blinks, or no longer. */
+  void (*waiting) (gboolean waiting, gpointer user_data);
   void (*paired) (gpointer user_data);                /* there is a new key */
 } ChipAuthEvents;
 

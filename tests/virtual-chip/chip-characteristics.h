@@ -3,8 +3,8 @@
 
 #include <glib.h>
 
-/* The attributes of the chip: what protocol documents say there is, and under which names the control
- * interface and the quirks speak of them. */
+/* The attributes of the chip: what protocol documents say there is, and under which names the
+ * control interface and the quirks speak of them. */
 
 typedef enum
 {

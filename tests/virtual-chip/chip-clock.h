@@ -3,7 +3,8 @@
 
 #include <glib.h>
 
-/* Model time for many chips: it runs a fixed number of times faster than real time, and one timer serves all. */
+/* Model time for many chips: it runs a fixed number of times faster than real time, and one timer
+ * serves all. */
 
 typedef struct _ChipClock ChipClock;
 

@@ -5,7 +5,7 @@
 #include "virtual-chip-dbus.h"
 
 #define MAX_CADENCE 300
-#define MAX_STEPS_EACH 1000000
+#define MAX_STEPS 1000000
 #define MAX_ADVANCE_S (7 * 24 * 3600)
 
 struct _ChipControl
@@ -93,7 +93,8 @@ refuse (GDBusMethodInvocation *invocation, const char *message)
   return TRUE;
 }
 
-/* What follows for a client from the call, a change of a property above all, comes before the reply. */
+/* What follows for a client from the call, a change of a property above all, comes before the
+ * reply. */
 static gboolean
 finish (ChipControl *self, GDBusMethodInvocation *invocation)
 {
@@ -129,6 +130,8 @@ method_stop (ChipControl *self, GDBusMethodInvocation *invocation)
 static gboolean
 method_step (ChipControl *self, GDBusMethodInvocation *invocation, guint n)
 {
+  if (n > MAX_STEPS)
+    return refuse (invocation, "at most 1000000 steps at once");
   chip_step (self->chip, n, FALSE);
   return finish (self, invocation);
 }
@@ -136,7 +139,7 @@ method_step (ChipControl *self, GDBusMethodInvocation *invocation, guint n)
 static gboolean
 method_step_each (ChipControl *self, GDBusMethodInvocation *invocation, guint n)
 {
-  if (n > MAX_STEPS_EACH)
+  if (n > MAX_STEPS)
     return refuse (invocation, "at most 1000000 steps at once");
   chip_step (self->chip, n, TRUE);
   return finish (self, invocation);

@@ -41,14 +41,12 @@ chip_clock_text_parse (const char *text, gint64 *clock)
 GBytes *
 chip_frame_resize (GBytes *frame, gsize size)
 {
-  g_autoptr (GByteArray) resized = g_byte_array_new ();
-  gsize available = g_bytes_get_size (frame);
+  gsize n_kept = MIN (size, g_bytes_get_size (frame));
+  guint8 *resized = g_malloc0 (size);
 
-  g_byte_array_set_size (resized, (guint) size);
-  memset (resized->data, 0, size);
-  if (MIN (size, available) > 0)
-    memcpy (resized->data, g_bytes_get_data (frame, NULL), MIN (size, available));
-  return g_bytes_new (resized->data, size);
+  if (n_kept > 0)
+    memcpy (resized, g_bytes_get_data (frame, NULL), n_kept);
+  return g_bytes_new_take (resized, size);
 }
 
 /* The step frame: flags, steps, and a u32 for each of the CHIP_STEPS_ flags. [FAMILY] (f), (g) */
@@ -122,8 +120,8 @@ chip_frame_time (gint64 clock, gint8 quarters)
 static gboolean
 parse_date (const guint8 *bytes, guint second, gint64 *clock)
 {
-  g_autoptr (GDateTime) date
-      = g_date_time_new_utc (bytes[0] | bytes[1] << 8, bytes[2], bytes[3], bytes[4], bytes[5], second);
+  g_autoptr (GDateTime) date = g_date_time_new_utc (bytes[0] | bytes[1] << 8, bytes[2], bytes[3],
+                                                    bytes[4], bytes[5], second);
 
   if (date == NULL || g_date_time_to_unix (date) < 0)
     return FALSE;
@@ -131,7 +129,8 @@ parse_date (const guint8 *bytes, guint second, gint64 *clock)
   return TRUE;
 }
 
-/* A current time that a client writes. FALSE for anything but CHIP_TIME_SIZE bytes that are a date from 1970 on. */
+/* A current time that a client writes. FALSE for anything but CHIP_TIME_SIZE bytes that are a date
+ * from 1970 on. */
 gboolean
 chip_frame_parse_time (GBytes *frame, gint64 *clock, gint8 *quarters)
 {
@@ -198,8 +197,8 @@ parse_address (const char *address, guint8 bytes[6])
     bytes[i] = (guint8) g_ascii_strtoull (address + 3 * i, NULL, 16);
 }
 
-/* What follows the company identifier 0x0157 in the advertisement: 02, 16 x ff, 02 [FAMILY] (g), and the address
- * in reading order (b).
+/* What follows the company identifier 0x0157 in the advertisement: 02, 16 x ff, 02 [FAMILY] (g),
+ * and the address in reading order (b).
  * @address: six hexadecimal pairs with colons
  * @brief: only the address, for controllers that take no more than 31 bytes of advertisement */
 GBytes *
@@ -220,8 +219,8 @@ chip_frame_manufacturer_data (const char *address, gboolean brief)
   return g_byte_array_free_to_bytes (frame);
 }
 
-/* The system identifier made of an address, as the standard has it: least significant byte first, FF FE in the
- * middle. [SIG] (h) */
+/* The system identifier made of an address, as the standard has it: least significant byte first,
+ * FF FE in the middle. [SIG] (h) */
 GBytes *
 chip_frame_system_id (const char *address)
 {

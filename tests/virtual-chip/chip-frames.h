@@ -3,8 +3,8 @@
 
 #include "chip-model.h"
 
-/* What the chip puts on the air, byte by byte. Pure. Nothing here comes from core2d: the two meet at the
- * protocol. All functions that return GBytes give full ownership. */
+/* What the chip puts on the air, byte by byte. Pure. Nothing here comes from core2d: the two meet
+ * at the protocol. All functions that return GBytes give full ownership. */
 
 #define CHIP_STEPS_RUNNING 0x01
 #define CHIP_STEPS_WALKING 0x02

@@ -22,7 +22,8 @@
 /* No step comes exactly one interval after the other. */
 #define STEP_JITTER 0.05
 
-/* [ASSUME] Battery use, in millionths of a percent: about three months of standing, half a million steps. */
+/* [ASSUME] Battery use, in millionths of a percent: about three months of standing, half a million
+ * steps. */
 #define DRAIN_PER_MINUTE 770
 #define DRAIN_PER_CONNECTED_MINUTE 3000
 #define DRAIN_PER_STEP 200
@@ -249,7 +250,8 @@ chip_model_get_next (ChipModel *self)
   return MIN (next, get_sleep_time (self));
 }
 
-/* Lets everything happen, in order, up to and including the model time @until. Going back does nothing. */
+/* Lets everything happen, in order, up to and including the model time @until. Going back does
+ * nothing. */
 void
 chip_model_run (ChipModel *self, gint64 until)
 {
@@ -282,8 +284,8 @@ chip_model_get_clock (ChipModel *self)
   return self->now + self->clock_offset;
 }
 
-/* Sets the chip's own clock (not before 1970). No day ends by this: the counters stay. The minutes remembered go,
- * because they no longer lie where the clock says. */
+/* Sets the chip's own clock (not before 1970). No day ends by this: the counters stay. The minutes
+ * remembered go, because they no longer lie where the clock says. */
 void
 chip_model_set_clock (ChipModel *self, gint64 clock)
 {

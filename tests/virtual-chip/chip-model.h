@@ -3,18 +3,19 @@
 
 #include <glib.h>
 
-/* A step counter in a shoe and the person who wears it. Pure: no bus, no clock, no I/O. Time is what
- * chip_model_run() is told; chance comes from the seed, so that the same calls give the same walk.
+/* A step counter in a shoe and the person who wears it. Pure: no bus, no clock, no I/O. Time is
+ * what chip_model_run() is told; chance comes from the seed, so that the same calls give the same
+ * walk.
  *
- * Model time is in microseconds from any start. The chip's own clock is model time plus an offset and
- * shows local time as microseconds since 1970-01-01 00:00 local. */
+ * Model time is in microseconds from any start. The chip's own clock is model time plus an offset
+ * and shows local time as microseconds since 1970-01-01 00:00 local. */
 
 typedef struct _ChipModel ChipModel;
 
 typedef enum
 {
-  CHIP_MODEL_STEPPED, /* one step; the frame has the counters after it */
-  CHIP_MODEL_RESET,   /* the counters started again from zero; the reason is in chip_model_get_reset_reason() */
+  CHIP_MODEL_STEPPED, /* one step; it is counted already */
+  CHIP_MODEL_RESET,   /* the counters started again: see chip_model_get_reset_reason() */
   CHIP_MODEL_SLEPT,
   CHIP_MODEL_WOKE,
   CHIP_MODEL_BATTERY, /* the percentage changed */

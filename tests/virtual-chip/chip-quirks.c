@@ -11,7 +11,7 @@ typedef struct
   const char *name;
   const char *type;    /* D-Bus signature: u, b, s, ay */
   const char *plain;   /* the value of a plain chip, as text; NULL: none */
-  const char *choices; /* of s: the words it may have, NULL: names of characteristics, with commas */
+  const char *choices; /* of s: the words it may have; NULL: characteristics, with commas */
   const char *meaning;
 } QuirkInfo;
 
@@ -75,6 +75,9 @@ static const QuirkInfo infos[CHIP_QUIRK_LAST] = {
                                "offer the services 1800 and 1801" },
   [CHIP_QUIRK_HISTORY] = { "history", "s", "answer", "answer refuse fail gap silent",
                            "how a fetch of the activity history goes" },
+  [CHIP_QUIRK_ADVERTISED_STEPS] = { "advertised-steps", "b", "false", NULL,
+                                    "advertise the counter as service data, as it is when "
+                                    "advertising begins" },
 };
 
 struct _ChipQuirks
@@ -165,8 +168,8 @@ check_text (const QuirkInfo *info, const char *text, GError **error)
 /* Sets a quirk by name.
  * @value: of the quirk's type; a floating one is consumed
  * @quirk: (out) (optional): which one it was
- * Errors: G_IO_ERROR_INVALID_ARGUMENT for an unknown name, a wrong type or a word that the quirk does not
- * know; nothing has changed then. */
+ * Errors: G_IO_ERROR_INVALID_ARGUMENT for an unknown name, a wrong type or a word that the quirk
+ * does not know; nothing has changed then. */
 gboolean
 chip_quirks_set (ChipQuirks *self, const char *name, GVariant *value, ChipQuirk *quirk,
                  GError **error)

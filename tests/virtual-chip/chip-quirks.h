@@ -3,8 +3,8 @@
 
 #include <gio/gio.h>
 
-/* In what ways a virtual chip differs from a plain one. A quirk has a name, a type and a plain value;
- * README.md lists them for people, chip-quirks.c for the program. Pure. */
+/* In what ways a virtual chip differs from a plain one. A quirk has a name, a type and a plain
+ * value; README.md lists them for people, chip-quirks.c for the program. Pure. */
 
 typedef enum
 {
@@ -36,6 +36,7 @@ typedef enum
   CHIP_QUIRK_EXTRA,
   CHIP_QUIRK_GAP_SERVICE,
   CHIP_QUIRK_HISTORY,
+  CHIP_QUIRK_ADVERTISED_STEPS,
   CHIP_QUIRK_LAST
 } ChipQuirk;
 

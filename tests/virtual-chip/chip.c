@@ -179,7 +179,8 @@ apply_quirks (Chip *self)
       self->model, chip_quirks_get_boolean (self->quirks, CHIP_QUIRK_MIDNIGHT_RESET));
 }
 
-/* A chip on an adapter, running. What @options points to is copied, but for the clock, which must live longer.
+/* A chip on an adapter, running. What @options points to is copied, but for the clock, which must
+ * live longer.
  * Errors: those of gatt_server_new().
  * Returns: (transfer full) (nullable) */
 Chip *

@@ -18,8 +18,8 @@ struct _GattAdvertisement
   gboolean changed; /* since it was registered */
 };
 
-/* Returns: (transfer floating) (nullable): NULL for what is not advertised: BlueZ takes the mere presence
- * of a property for its use. */
+/* Returns: (transfer floating) (nullable): NULL for what is not advertised: BlueZ takes the mere
+ * presence of a property for its use. */
 static GVariant *
 describe_property (GattAdvertisement *self, const char *property)
 {
@@ -200,8 +200,8 @@ gatt_server_set_service_uuid (GattServer *self, const char *uuid, GError **error
 
 /* Sets the manufacturer data in the advertisement.
  * @company: [SIG] company identifier
- * @data: (nullable): what follows it; NULL: no manufacturer data. All of an advertisement must fit 31 bytes on older
- * controllers; bluetoothd refuses what does not (GATT_SERVER_FAILED). */
+ * @data: (nullable): what follows it; NULL: no manufacturer data. All of an advertisement must fit
+ * 31 bytes on older controllers; bluetoothd refuses what does not (GATT_SERVER_FAILED). */
 void
 gatt_server_set_manufacturer_data (GattServer *self, guint16 company, GBytes *data)
 {

@@ -13,7 +13,7 @@
 
 /* The bus allows 128; the rest is for other users of the same connection. */
 #define MAX_CALLS_IN_FLIGHT 32
-/* bluetoothd calls back (GetManagedObjects) before it replies, and may be busy with many servers. */
+/* bluetoothd calls back (GetManagedObjects) before it replies, and may have much to do. */
 #define CALL_TIMEOUT_MS 120000
 
 struct _GattBluezListener
@@ -415,9 +415,10 @@ on_bluez_appeared (GDBusConnection *connection, const char *name, const char *ow
   g_free (self->owner);
   self->owner = g_strdup (owner);
   self->listing = g_cancellable_new ();
-  g_dbus_connection_call (connection, owner, "/", OBJECT_MANAGER_INTERFACE, "GetManagedObjects", NULL,
-                          G_VARIANT_TYPE ("(a{oa{sa{sv}}})"), G_DBUS_CALL_FLAGS_NO_AUTO_START, CALL_TIMEOUT_MS,
-                          self->listing, list_done, self);
+  g_dbus_connection_call (connection, owner, "/", OBJECT_MANAGER_INTERFACE, "GetManagedObjects",
+                          NULL, G_VARIANT_TYPE ("(a{oa{sa{sv}}})"),
+                          G_DBUS_CALL_FLAGS_NO_AUTO_START, CALL_TIMEOUT_MS, self->listing,
+                          list_done, self);
 }
 
 static void

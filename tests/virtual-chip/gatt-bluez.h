@@ -3,8 +3,8 @@
 
 #include <gio/gio.h>
 
-/* What all GATT servers on one D-Bus connection share about org.bluez: which adapters can serve, who
- * is connected to them, and a queue of calls. Internal to gatt-server.c.
+/* What all GATT servers on one D-Bus connection share about org.bluez: which adapters can serve,
+ * who is connected to them, and a queue of calls. Internal to gatt-server.c.
  *
  * It exists once a connection, because the bus limits what one connection may do: 512 match rules
  * and 128 calls without a reply. A thousand servers need four rules and at most 32 calls here. */
@@ -23,8 +23,8 @@ typedef struct
 
 typedef struct
 {
-  /* The adapter came or changed; NULL: it is not there (any more). A registration made before a NULL
-   * is lost. */
+  /* The adapter came or changed; NULL: it is not there (any more). A registration made before a
+   * NULL is lost. */
   void (*adapter_changed) (const GattBluezAdapter *adapter, gpointer user_data);
   void (*client_changed) (const char *device_path, gboolean connected, gpointer user_data);
 } GattBluezEvents;

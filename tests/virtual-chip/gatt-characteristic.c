@@ -11,7 +11,7 @@ struct _GattCharacteristic
   guint properties;
   guint registration;
   GBytes *value;
-  GBytes *answered;   /* what the last read was answered with: later parts of a long read come from it */
+  GBytes *answered; /* to the last read: later parts of a long read come from it */
   gboolean subscribed;
   guint events;
   guint trigger;
@@ -65,7 +65,9 @@ emit (GattCharacteristic *self, guint event)
 static void
 emit_without_answer (GattCharacteristic *self, guint event)
 {
-  g_autoptr (GBytes) answer = emit (self, event);
+  GBytes *answer = emit (self, event);
+
+  g_clear_pointer (&answer, g_bytes_unref);
 }
 
 static void
@@ -246,8 +248,8 @@ on_method_call (GDBusConnection *connection, const char *sender, const char *pat
                                          "%s is not supported", method);
 }
 
-/* Returns: (transfer floating) (nullable): NULL for what a server does not have. BlueZ takes the mere
- * presence of some properties (NotifyAcquired, WriteAcquired) for a promise. */
+/* Returns: (transfer floating) (nullable): NULL for what a server does not have. BlueZ takes the
+ * mere presence of some properties (NotifyAcquired, WriteAcquired) for a promise. */
 static GVariant *
 describe_property (GattCharacteristic *self, const char *property)
 {
@@ -314,8 +316,8 @@ gatt_characteristic_new (GattService *service, guint index, const char *uuid, gu
     return NULL;
   if (value != NULL && g_bytes_get_size (value) > GATT_VALUE_MAX_SIZE)
     {
-      g_set_error (error, GATT_ERROR, GATT_ERROR_INVALID_VALUE_LENGTH, "a value has at most %d bytes",
-                   GATT_VALUE_MAX_SIZE);
+      g_set_error (error, GATT_ERROR, GATT_ERROR_INVALID_VALUE_LENGTH,
+                   "a value has at most %d bytes", GATT_VALUE_MAX_SIZE);
       return NULL;
     }
   self = g_new0 (GattCharacteristic, 1);
@@ -376,8 +378,9 @@ gatt_characteristic_notify (GattCharacteristic *self, GBytes *value)
     return;
   g_variant_builder_init (&changed, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&changed, "{sv}", "Value", gatt_value_to_variant (value));
-  /* Our own emission: what GDBus's skeletons do would merge the changes of one turn of the loop into the
-   * last one and send nothing for an equal value. It fails only when the connection is closed. */
+  /* Our own emission: what GDBus's skeletons do would merge the changes of one turn of the loop
+   * into the last one and send nothing for an equal value. It fails only when the connection is
+   * closed. */
   g_dbus_connection_emit_signal (self->service->server->connection, NULL, self->path,
                                  "org.freedesktop.DBus.Properties", "PropertiesChanged",
                                  g_variant_new ("(sa{sv}as)", GATT_CHARACTERISTIC_INTERFACE,
@@ -415,8 +418,8 @@ gatt_characteristic_set_string (GattCharacteristic *self, const char *value)
   gatt_characteristic_set_value (self, bytes);
 }
 
-/* Has @handler called from now on for the events of the set @trigger. There is one handler; NULL or an
- * empty set means none.
+/* Has @handler called from now on for the events of the set @trigger. There is one handler; NULL or
+ * an empty set means none.
  * @argument: (nullable): passed to @handler; NULL: the characteristic itself */
 void
 gatt_characteristic_set_callback (GattCharacteristic *self, guint trigger,
@@ -451,8 +454,8 @@ gatt_characteristic_is_subscribed (GattCharacteristic *self)
   return self->subscribed;
 }
 
-/* Only inside a handler of a read or write: refuses it with an error. The stored value then stays as
- * it was before the write. */
+/* Only inside a handler of a read or write: refuses it with an error. The stored value then stays
+ * as it was before the write. */
 void
 gatt_characteristic_refuse (GattCharacteristic *self, GattError code, const char *message)
 {
@@ -462,8 +465,9 @@ gatt_characteristic_refuse (GattCharacteristic *self, GattError code, const char
   self->refusal = g_error_new_literal (GATT_ERROR, (int) code, message);
 }
 
-/* Only inside the handler of a read: takes the read over, to be answered later; what the handler returns is then
- * dropped. Every GattRead must be ended, before its server is freed, by gatt_read_answer() or gatt_read_fail(). */
+/* Only inside the handler of a read: takes the read over, to be answered later; what the handler
+ * returns is then dropped. Every GattRead must be ended, before its server is freed, by
+ * gatt_read_answer() or gatt_read_fail(). */
 GattRead *
 gatt_characteristic_defer_read (GattCharacteristic *self)
 {

@@ -151,7 +151,8 @@ register_application (GattServer *self)
                    self->cancellable, register_done, self);
 }
 
-/* Brings bluetoothd to what is wanted: attributes first, so that whoever sees the advertisement finds them. */
+/* Brings bluetoothd to what is wanted: attributes first, so that whoever sees the advertisement
+ * finds them. */
 static gboolean
 on_update (gpointer user_data)
 {
@@ -268,8 +269,8 @@ static const GattBluezEvents bluez_events = { on_adapter_changed, on_client_chan
  * @connection: the bus that bluetoothd is on; with several servers the same for all of them
  * @adapter: its name, as hci0
  * @path: object path below which the server's objects will be; nobody else's
- * Errors: G_IO_ERROR_INVALID_ARGUMENT for a malformed @adapter or @path, G_IO_ERROR_EXISTS for a path in
- * use.
+ * Errors: G_IO_ERROR_INVALID_ARGUMENT for a malformed @adapter or @path, G_IO_ERROR_EXISTS for a
+ * path in use.
  * Returns: (transfer full) (nullable): end it with gatt_server_free() */
 GattServer *
 gatt_server_new (GDBusConnection *connection, const char *adapter, const char *path, GError **error)
@@ -338,8 +339,8 @@ gatt_server_free (GattServer *self)
   g_free (self);
 }
 
-/* Has @handler called from now on for the events of the set @trigger. There is one handler; NULL or an
- * empty set means none.
+/* Has @handler called from now on for the events of the set @trigger. There is one handler; NULL or
+ * an empty set means none.
  * @argument: (nullable): passed to @handler; NULL: the server itself */
 void
 gatt_server_set_callback (GattServer *self, guint trigger, GattServerHandler handler,
@@ -402,8 +403,8 @@ gatt_server_get_error (GattServer *self)
   return self->error;
 }
 
-/* Closes the link of every device that is connected to the adapter. GATT_CLIENT_DISCONNECTED follows for
- * each. */
+/* Closes the link of every device that is connected to the adapter. GATT_CLIENT_DISCONNECTED
+ * follows for each. */
 void
 gatt_server_disconnect_clients (GattServer *self)
 {

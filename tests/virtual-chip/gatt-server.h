@@ -9,7 +9,8 @@
  *   GattServer *server = gatt_server_new (bus, "hci0", "/org/example/lamp", NULL);
  *   GattService *service = gatt_server_add_service (server, "1815", TRUE, NULL);
  *   GattCharacteristic *lamp = gatt_service_add_characteristic (
- *       service, "2a56", GATT_PROPERTY_READ | GATT_PROPERTY_WRITE | GATT_PROPERTY_NOTIFY, NULL, NULL);
+ *       service, "2a56", GATT_PROPERTY_READ | GATT_PROPERTY_WRITE | GATT_PROPERTY_NOTIFY, NULL,
+ * NULL);
  *
  *   gatt_characteristic_set_integer (lamp, 1);
  *   gatt_characteristic_set_callback (lamp, GATT_CHAR_WRITE_EVENT, on_lamp_written, NULL);
@@ -84,8 +85,8 @@ GQuark gatt_error_quark (void);
 typedef void (*GattServerHandler) (gpointer argument);
 
 /* Called for the events of a characteristic that were asked for. What it returns from a read (full
- * ownership; gatt_value_from_integer(), gatt_value_from_string(), g_bytes_new()) answers that read; NULL
- * lets the stored value answer. What it returns from another event is dropped. */
+ * ownership; gatt_value_from_integer(), gatt_value_from_string(), g_bytes_new()) answers that read;
+ * NULL lets the stored value answer. What it returns from another event is dropped. */
 typedef GBytes *(*GattCharacteristicHandler) (gpointer argument);
 
 /* A read that was put off: see gatt_characteristic_defer_read(). */

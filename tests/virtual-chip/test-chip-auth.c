@@ -335,9 +335,10 @@ test_drops (void)
 static void
 test_quirk_errors (void)
 {
-  const char *const malformed[] = { "nonsense",         "nonsense=1",     "step-flags=x",
-                                    "step-flags=-1",    "auth-key=maybe", "missing=steps,nothing",
-                                    "battery-payload=0", "auth-high-bit=1", "step-flags=4294967296" };
+  const char *const malformed[]
+      = { "nonsense",          "nonsense=1",      "step-flags=x",
+          "step-flags=-1",     "auth-key=maybe",  "missing=steps,nothing",
+          "battery-payload=0", "auth-high-bit=1", "step-flags=4294967296" };
   g_autoptr (ChipQuirks) quirks = chip_quirks_new ();
   g_autoptr (GBytes) payload = NULL;
   g_autoptr (GError) type_error = NULL;
