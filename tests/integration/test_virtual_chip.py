@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from central import Central, full_uuid
+from conftest import both_buses
 from gi.repository import GLib
 from harness import (
     SOURCE,
@@ -125,6 +126,7 @@ def test_time_runs_and_can_be_set(chips: VirtualChips, central: Central) -> None
 # --- Steps ---------------------------------------------------------------------------------------
 
 
+@both_buses
 def test_every_step_is_notified_in_order(chips: VirtualChips, central: Central) -> None:
     central.connect()
     central[STEPS].subscribe()
