@@ -11,7 +11,7 @@ struct _VbBus
 {
   GDBusConnection *connection;
   guint manager_id;
-  guint missing_id;
+  guint filter_id;
   GHashTable *objects; /* path -> VbObject, not owned: each belongs to whoever made it */
   GQueue changed;      /* VbInterface with changes to send, oldest first */
   guint flush_id;

@@ -176,48 +176,25 @@ on_manager_call (GDBusConnection *connection, const char *sender, const char *pa
 
 static const GDBusInterfaceVTable manager_vtable = { .method_call = on_manager_call };
 
-/* --- objects that are not there --- */
-
-static char **
-on_enumerate (GDBusConnection *connection, const char *sender, const char *path,
-              gpointer user_data)
+/*
+ * GDBus says UnknownMethod of objects that do not exist, bluetoothd's D-Bus library UnknownObject. Runs in
+ * GDBus's thread, on outgoing messages.
+ */
+static GDBusMessage *
+on_message (GDBusConnection *connection, GDBusMessage *message, gboolean incoming,
+            gpointer user_data)
 {
-  return g_new0 (char *, 1);
+  const char *name = g_dbus_message_get_error_name (message);
+
+  if (incoming || g_strcmp0 (name, "org.freedesktop.DBus.Error.UnknownMethod") != 0
+      || !g_str_has_prefix (g_dbus_message_get_arg0 (message), "Object does not exist"))
+    return message;
+
+  GDBusMessage *copy = g_dbus_message_copy (message, NULL);
+  g_dbus_message_set_error_name (copy, "org.freedesktop.DBus.Error.UnknownObject");
+  g_object_unref (message);
+  return copy;
 }
-
-static GDBusInterfaceInfo **
-on_introspect (GDBusConnection *connection, const char *sender, const char *path, const char *node,
-               gpointer user_data)
-{
-  GDBusInterfaceInfo *infos[] = {
-    bluez_adapter1_interface_info (),
-    bluez_device1_interface_info (),
-    bluez_gatt_service1_interface_info (),
-    bluez_gatt_characteristic1_interface_info (),
-    bluez_gatt_descriptor1_interface_info (),
-    bluez_gatt_manager1_interface_info (),
-    bluez_leadvertising_manager1_interface_info (),
-    NULL,
-  };
-
-  if (node == NULL)
-    return NULL;
-  for (guint i = 0; infos[i] != NULL; i++)
-    g_dbus_interface_info_ref (infos[i]);
-  return g_memdup2 (infos, sizeof infos);
-}
-
-static const GDBusInterfaceVTable *
-on_dispatch (GDBusConnection *connection, const char *sender, const char *path,
-             const char *interface, const char *node, gpointer *out_user_data, gpointer user_data)
-{
-  *out_user_data = user_data;
-  return &manager_vtable;
-}
-
-/* Calls to objects that have gone come here, so that they fail as they do with bluetoothd and are seen
- * by the interceptor. */
-static const GDBusSubtreeVTable missing_vtable = { on_enumerate, on_introspect, on_dispatch };
 
 VbObject *
 vb_bus_find_object (VbBus *self, const char *path)
@@ -278,11 +255,7 @@ vb_bus_new (GDBusConnection *connection)
                                                         &manager_vtable, self, NULL, &error);
   if (self->manager_id == 0)
     g_error ("cannot export the object manager: %s", error->message);
-  self->missing_id = g_dbus_connection_register_subtree (
-    connection, "/org/bluez", &missing_vtable,
-    G_DBUS_SUBTREE_FLAGS_DISPATCH_TO_UNENUMERATED_NODES, self, NULL, &error);
-  if (self->missing_id == 0)
-    g_error ("cannot export the subtree: %s", error->message);
+  self->filter_id = g_dbus_connection_add_filter (connection, on_message, NULL, NULL);
   return self;
 }
 
@@ -291,7 +264,7 @@ void
 vb_bus_free (VbBus *self)
 {
   g_clear_handle_id (&self->flush_id, g_source_remove);
-  g_dbus_connection_unregister_subtree (self->connection, self->missing_id);
+  g_dbus_connection_remove_filter (self->connection, self->filter_id);
   g_dbus_connection_unregister_object (self->connection, self->manager_id);
   g_hash_table_unref (self->objects);
   g_object_unref (self->connection);

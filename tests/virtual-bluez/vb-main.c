@@ -15,9 +15,16 @@
 typedef struct
 {
   GMainLoop *loop;
-  gboolean named;
   int status;
 } Program;
+
+/* A bus name that the program wants. */
+typedef struct
+{
+  Program *program;
+  guint id;
+  gboolean owned;
+} Claim;
 
 static gboolean
 on_signal (gpointer user_data)
@@ -31,21 +38,43 @@ on_signal (gpointer user_data)
 static void
 on_name_acquired (GDBusConnection *connection, const char *name, gpointer user_data)
 {
-  ((Program *) user_data)->named = TRUE;
+  ((Claim *) user_data)->owned = TRUE;
 }
 
 /* Either the name was never free, or a virtual-bluez with --name-replace took it over. */
 static void
 on_name_lost (GDBusConnection *connection, const char *name, gpointer user_data)
 {
-  Program *program = user_data;
+  Claim *claim = user_data;
 
-  if (!program->named)
+  if (!claim->owned && g_str_equal (name, BUS_NAME))
     {
       g_printerr ("virtual-bluez: the name %s is taken\n", name);
-      program->status = EXIT_FAILURE;
+      claim->program->status = EXIT_FAILURE;
     }
-  g_main_loop_quit (program->loop);
+  claim->owned = FALSE;
+  if (g_str_equal (name, BUS_NAME)) /* it is claimed after the other, and so it is lost after it */
+    g_main_loop_quit (claim->program->loop);
+}
+
+static void
+claim_name (Claim *claim, GDBusConnection *connection, const char *name, gboolean replace)
+{
+  GBusNameOwnerFlags flags =
+    G_BUS_NAME_OWNER_FLAGS_ALLOW_REPLACEMENT | G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE;
+
+  if (replace)
+    flags |= G_BUS_NAME_OWNER_FLAGS_REPLACE;
+  claim->id = g_bus_own_name_on_connection (connection, name, flags, on_name_acquired,
+                                            on_name_lost, claim, NULL);
+}
+
+/* GLib warns about the release of a name that another has by now. */
+static void
+release_name (Claim *claim)
+{
+  if (claim->owned)
+    g_bus_unown_name (claim->id);
 }
 
 static void
@@ -130,22 +159,16 @@ main (int argc, char **argv)
 
   VbWorld *world = vb_world_new (connection, &options);
   VbControl *control = vb_control_new (world);
-  GBusNameOwnerFlags flags =
-    G_BUS_NAME_OWNER_FLAGS_ALLOW_REPLACEMENT | G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE;
-  if (options.replace_name)
-    flags |= G_BUS_NAME_OWNER_FLAGS_REPLACE;
-  guint name = g_bus_own_name_on_connection (connection, BUS_NAME, flags, on_name_acquired,
-                                             on_name_lost, &program, NULL);
-
-  guint control_name =
-    g_bus_own_name_on_connection (connection, VB_CONTROL_NAME, flags, NULL, NULL, NULL, NULL);
+  Claim bluez = { &program }, hands = { &program };
+  claim_name (&hands, connection, VB_CONTROL_NAME, options.replace_name);
+  claim_name (&bluez, connection, BUS_NAME, options.replace_name);
 
   g_main_loop_run (program.loop);
 
   vb_control_free (control);
   vb_world_free (world);
-  g_bus_unown_name (name);
-  g_bus_unown_name (control_name);
+  release_name (&bluez);
+  release_name (&hands);
   while (g_main_context_iteration (NULL, FALSE))
     ; /* the ends of calls that were cancelled */
   if (!g_dbus_connection_is_closed (connection))

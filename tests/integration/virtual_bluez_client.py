@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A client of org.bluez on virtual BlueZ, for the tests of virtual BlueZ itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Gio, GLib
+from harness import Bus, Remote, SignalLog, VirtualBluez, VirtualChips, chip_address, wait_for
+from harness.bus import OBJECT_MANAGER, PROPERTIES
+
+STEPS = "00000007-0000-3512-2118-0009af100700"
+ORIENTATION = "00000003-0000-3512-2118-0009af100700"
+HARDWARE_REVISION = "00002a27-0000-1000-8000-00805f9b34fb"
+
+ADAPTER = "org.bluez.Adapter1"
+DEVICE = "org.bluez.Device1"
+CHARACTERISTIC = "org.bluez.GattCharacteristic1"
+
+NO_OPTIONS: dict[str, GLib.Variant] = {}
+
+
+class Client:
+    """virtual BlueZ with one chip on hci1, and the test as a client of hci0."""
+
+    def __init__(self, bus: Bus, bluez: VirtualBluez, chips: VirtualChips) -> None:
+        self.bus = bus
+        self.bluez = bluez
+        self.chips = chips
+        self.control = bluez.control
+        self.adapter = bluez.remote("/org/bluez/hci0", ADAPTER)
+        self.device_path = f"/org/bluez/hci0/dev_{chip_address().replace(':', '_')}"
+        self.added = self.signals("/", OBJECT_MANAGER, "InterfacesAdded")
+        self.removed = self.signals("/", OBJECT_MANAGER, "InterfacesRemoved")
+
+    def signals(self, path: str | None, interface: str, member: str) -> SignalLog:
+        return self.bus.signals("org.bluez", path, interface, member)
+
+    @property
+    def objects(self) -> dict[str, dict[str, dict[str, Any]]]:
+        return self.bus.managed_objects("org.bluez", "/")
+
+    @property
+    def device(self) -> Remote:
+        return self.bluez.remote(self.device_path, DEVICE)
+
+    def find(self) -> Remote:
+        """Discover until the chip is there."""
+        self.adapter.call("StartDiscovery")
+        wait_for(lambda: self.device_path in self.objects, what="the chip in a discovery")
+        self.adapter.call("StopDiscovery")
+        return self.device
+
+    def connect(self) -> Remote:
+        """Discover, connect, and wait for the services."""
+        device = self.find()
+        device.call("Connect")
+        device.wait_property("ServicesResolved", True)
+        return device
+
+    def characteristic(self, uuid: str) -> Remote:
+        paths = [
+            path
+            for path, interfaces in self.objects.items()
+            if path.startswith(self.device_path)
+            and interfaces.get(CHARACTERISTIC, {}).get("UUID") == uuid
+        ]
+        return self.bluez.remote(paths[0], CHARACTERISTIC)
+
+    def changes(self, path: str) -> SignalLog:
+        return self.signals(path, PROPERTIES, "PropertiesChanged")
+
+    def call_from(self, connection: Gio.DBusConnection, remote: Remote, method: str) -> Any:
+        """Call a method without arguments as another client."""
+        return remote.call_async(method, connection=connection).wait()
+
+    def set_options(self, **options: int | bool) -> None:
+        """SetOptions with - for _: integers are milliseconds."""
+        self.control.call(
+            "SetOptions",
+            {
+                key.replace("_", "-"): GLib.Variant("b" if isinstance(value, bool) else "i", value)
+                for key, value in options.items()
+            },
+        )
+
+    def inject(self, method: str, path: str = "/", **options: Any) -> None:
+        """InjectFault with - for _; text is s, truth b, numbers u."""
+        types = {str: "s", bool: "b", int: "u"}
+        self.control.call(
+            "InjectFault",
+            method,
+            path,
+            {
+                key.replace("_", "-"): GLib.Variant(types[type(value)], value)
+                for key, value in options.items()
+            },
+        )
