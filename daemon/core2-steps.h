@@ -99,12 +99,12 @@ typedef struct
   gboolean has_trusted;
   Core2StepsSample trusted; /* the last sample believed */
   gboolean has_candidate;
-  Core2StepsSample candidate;        /* the first odd sample */
-  gboolean candidate_is_reset;       /* its whole counter may be steps since a reset */
-  guint8 pairing;                    /* private: what is expected of an announced reset */
-  guint8 midnight;                   /* Core2StepsMidnight */
-  guint64 total;                     /* counted since the chip was added */
-  Core2Day day;                      /* today, as of the last sample or core2_steps_roll_day() */
+  Core2StepsSample candidate;  /* the first odd sample */
+  gboolean candidate_is_reset; /* its whole counter may be steps since a reset */
+  guint8 pairing;              /* private: what is expected of an announced reset */
+  guint8 midnight;             /* Core2StepsMidnight */
+  guint64 total;               /* counted since the chip was added */
+  Core2Day day;                /* today, as of the last sample or core2_steps_roll_day() */
   Core2StepsDay days[CORE2_STEPS_DAYS_KEPT]; /* the one counted in last first; day 0 = free */
 } Core2StepsState;
 
