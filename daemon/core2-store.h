@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "core2-record.h"
 
 G_BEGIN_DECLS
 
@@ -26,43 +26,10 @@ typedef struct Core2Store Core2Store;
 
 #define CORE2_KEY_SIZE 16
 
-typedef enum
-{
-  CORE2_SIDE_UNKNOWN,
-  CORE2_SIDE_LEFT,
-  CORE2_SIDE_RIGHT,
-} Core2Side;
-
-/* "unknown", "left" or "right"; static. */
-const char *core2_side_get_name (Core2Side side);
-
-/* The inverse, case-sensitive. FALSE and @side untouched when @name is NULL or no side. */
-gboolean core2_side_from_name (const char *name, Core2Side *side);
-
-/* One remembered chip. Times are microseconds since 1970 UTC, 0 = never. */
-typedef struct
-{
-  char address[18]; /* upper case, with colons */
-  char *name;       /* the chip's own name, never NULL, may be empty; valid UTF-8 */
-  char *alias;      /* what people call it, likewise */
-  Core2Side side;
-  gboolean auto_connect;
-  guint32 daily_goal; /* steps; 0 = none */
-  guint64 added;
-  guint64 last_seen;
-  guint64 last_connected;
-  guint8 battery; /* percent at the last good read, 255 = never */
-  guint64 battery_updated;
-} Core2ChipRecord;
-
-/* A record of a chip that was just added, with defaults. @address as in Core2ChipRecord. */
-Core2ChipRecord *core2_chip_record_new (const char *address);
-void core2_chip_record_free (Core2ChipRecord *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Core2ChipRecord, core2_chip_record_free)
-
 /*
- * Opens the state in @directory, which is made when it is missing (its parent must exist), corrects modes, and
- * removes temporary files that a crash left behind. Returns NULL with @error when it cannot be used.
+ * Opens the state in @directory, which is made when it is missing (its parent must exist). The folders
+ * chips and keys in it are made or get their mode back; @directory itself is taken as it is. Removes
+ * temporary files that a crash left behind. Returns NULL with @error when it cannot be used.
  */
 Core2Store *core2_store_open (const char *directory, GError **error);
 void core2_store_free (Core2Store *self);
@@ -73,8 +40,9 @@ const char *core2_store_get_directory (const Core2Store *self);
 
 /*
  * All remembered chips in the order of their addresses: a GPtrArray of Core2ChipRecord that frees them, the caller's.
- * Damaged files are set aside. A file of a newer version of core2d is left as it is, its chip is not in the
- * list, and core2_store_save() for it fails. NULL with @error when the folder cannot be read.
+ * Damaged files are set aside. A file that cannot be read now (an I/O error) or is of a newer
+ * version of core2d is left as it is: its chip is not in the list, and core2_store_save() for it
+ * fails, until core2_store_remove(). NULL with @error when the folder cannot be read.
  */
 GPtrArray *core2_store_load_all (Core2Store *self, GError **error);
 
