@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from conftest import both_buses
 from harness import Result, VirtualBluez, VirtualChips, chip_address
 
 PROGRAM = Path(__file__).with_name("bleak-judge.py")
 
 
+@both_buses
 def test_bleak_finds_connects_reads_and_hears_steps(
     virtual_bluez: Callable[..., VirtualBluez],
     virtual_chip: Callable[..., VirtualChips],

@@ -12,6 +12,7 @@ from gi.repository import Gio, GLib
 from harness import Bus, VirtualBluez, VirtualChips, raises_bus_error, wait_for
 from virtual_bluez_client import (
     ADAPTER,
+    Application,
     CHARACTERISTIC,
     DEVICE,
     HARDWARE_REVISION,
@@ -117,7 +118,77 @@ def test_bad_filter_is_refused(client: Client) -> None:
 # Reading and writing
 
 
-def test_read_sets_value_and_is_forwarded_with_its_options(client: Client) -> None:
+@pytest.fixture
+def application(client: Client) -> Application:
+    """An application beside the chip, on the chip's adapter."""
+    made = Application(client.bus)
+    register = client.bluez.remote("/org/bluez/hci1", "org.bluez.GattManager1").call_async(
+        "RegisterApplication", "/test", NO_OPTIONS, connection=made.connection
+    )
+    register.wait()
+    return made
+
+
+def test_reads_are_forwarded_to_the_application(client: Client, application: Application) -> None:
+    client.connect()
+    [(_, central)] = client.control.call("Links")
+    remote = client.characteristic(Application.CHARACTERISTIC)
+    assert bytes(remote.call("ReadValue", NO_OPTIONS)) == b"value"
+    options = {"device": central, "link": "LE", "mtu": 517}
+    assert application.calls == [("ReadValue", (options,))]
+    remote.call("ReadValue", {"offset": GLib.Variant("q", 2)})
+    assert application.calls[-1] == ("ReadValue", (options | {"offset": 2},))
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "message"),
+    [
+        (("NotPermitted", ""), "NotPermitted", "Read not permitted"),
+        (("NotAuthorized", ""), "NotAuthorized", "Operation Not Authorized"),
+        (("NotSupported", ""), "NotSupported", "Operation is not supported"),
+        (("InvalidOffset", ""), "InvalidArguments", "Invalid offset"),
+        (("Failed", "0x81"), "Failed", "Operation failed with ATT error: 0x81"),
+        (("Failed", "oh"), "Failed", "Operation failed with ATT error: 0x80"),
+        (("Odd", ""), "Failed", "Operation failed with ATT error: 0x0e"),
+    ],
+)
+def test_errors_of_the_application(
+    client: Client, application: Application, error: tuple[str, str], name: str, message: str
+) -> None:
+    client.connect()
+    application.error = (f"org.bluez.Error.{error[0]}", error[1])
+    with raises_bus_error(f"org.bluez.Error.{name}") as caught:
+        client.characteristic(Application.CHARACTERISTIC).call("ReadValue", NO_OPTIONS)
+    assert caught[0].message == message
+
+
+def test_indications_are_confirmed(client: Client, application: Application) -> None:
+    client.connect()
+    remote = client.characteristic(Application.CHARACTERISTIC)
+    remote.call("StartNotify")
+    wait_for(lambda: application.methods == ["StartNotify"], what="StartNotify")
+    application.indicate(b"now")
+    remote.wait_property("Value", list(b"now"))
+    wait_for(lambda: application.methods[-1] == "Confirm", what="Confirm")
+    remote.call("StopNotify")
+    wait_for(lambda: application.methods[-1] == "StopNotify", what="StopNotify")
+
+
+def test_services_of_an_application_that_goes_are_removed(
+    client: Client, application: Application
+) -> None:
+    device = client.connect()
+    path = client.characteristic(Application.CHARACTERISTIC).path
+    manager = client.bluez.remote("/org/bluez/hci1", "org.bluez.GattManager1")
+    manager.call_async(
+        "UnregisterApplication", "/test", connection=application.connection
+    ).wait()
+    client.removed.wait(lambda signal: signal.args[0] == path)
+    assert device.get("Connected") is True
+    assert client.characteristic(STEPS) is not None
+
+
+def test_read_sets_value(client: Client) -> None:
     client.connect()
     revision = client.characteristic(HARDWARE_REVISION)
     assert bytes(revision.call("ReadValue", NO_OPTIONS)) == b"V0.14.0.2"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from gi.repository import Gio, GLib
@@ -316,3 +317,35 @@ def test_services_are_cached_over_a_reconnect(client: Client) -> None:
     assert client.characteristic(STEPS).path == before
     assert client.characteristic(HARDWARE_REVISION).call("ReadValue", NO_OPTIONS) is not None
     assert client.added.args == []
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_devices_are_remembered_over_a_restart(
+    killed: bool,
+    bus: Bus,
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    tmp_path: Path,
+) -> None:
+    client = Client(bus, virtual_bluez(f"--storage={tmp_path}"), virtual_chip("hci1"))
+    device = client.connect()
+    device.set("Trusted", True)
+    device.set("Alias", "left shoe")
+    if killed:
+        client.bluez.process.expect_end()
+        client.bluez.kill()
+    else:
+        client.bluez.stop()
+        bus.wait_name_gone("org.bluez")
+    client.bluez.start()
+
+    properties = client.objects[client.device_path][DEVICE]
+    assert properties["Trusted"] is True and properties["Alias"] == "left shoe"
+    assert properties["Connected"] is killed and properties["ServicesResolved"] is False
+    assert not any(path.startswith(client.device_path + "/") for path in client.objects)
+    wait_for(lambda: client.chips[0].get("Advertising"), what="the chip's registration")
+    client.device.call("Connect")
+    client.device.wait_property("ServicesResolved", True)
+    client.adapter.call("RemoveDevice", client.device_path)
+    client.bluez.restart()
+    assert client.device_path not in client.objects

@@ -20,6 +20,67 @@ CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 NO_OPTIONS: dict[str, GLib.Variant] = {}
 
 
+class Application:
+    """A GATT application of the test: one service with one characteristic that is read and indicates."""
+
+    SERVICE = "12345678-0000-1000-8000-00805f9b34fb"
+    CHARACTERISTIC = "12345679-0000-1000-8000-00805f9b34fb"
+    XML = """<node>
+      <interface name='org.freedesktop.DBus.ObjectManager'>
+        <method name='GetManagedObjects'><arg type='a{oa{sa{sv}}}' direction='out'/></method>
+      </interface>
+      <interface name='org.bluez.GattCharacteristic1'>
+        <method name='ReadValue'>
+          <arg type='a{sv}' direction='in'/><arg type='ay' direction='out'/>
+        </method>
+        <method name='StartNotify'/><method name='StopNotify'/><method name='Confirm'/>
+      </interface></node>"""
+
+    def __init__(self, bus: Bus) -> None:
+        self.connection = bus.connect()
+        self.calls: list[tuple[str, Any]] = []
+        self.error: tuple[str, str] | None = None
+        node = Gio.DBusNodeInfo.new_for_xml(self.XML)
+        for path, interface in (("/test", 0), ("/test/service/one", 1)):
+            self.connection.register_object(path, node.interfaces[interface], self._on_call)
+
+    def _on_call(self, _connection, _sender, _path, _interface, method, args, invocation):
+        if method == "GetManagedObjects":
+            service = {"UUID": GLib.Variant("s", self.SERVICE)}
+            characteristic = {
+                "UUID": GLib.Variant("s", self.CHARACTERISTIC),
+                "Service": GLib.Variant("o", "/test/service"),
+                "Flags": GLib.Variant("as", ["read", "indicate"]),
+            }
+            objects = {
+                "/test/service": {"org.bluez.GattService1": service},
+                "/test/service/one": {CHARACTERISTIC: characteristic},
+            }
+            invocation.return_value(GLib.Variant("(a{oa{sa{sv}}})", (objects,)))
+            return
+        self.calls.append((method, args.unpack()))
+        if self.error is not None:
+            invocation.return_dbus_error(*self.error)
+        elif method == "ReadValue":
+            invocation.return_value(GLib.Variant("(ay)", (b"value",)))
+        else:
+            invocation.return_value(None)
+
+    def indicate(self, value: bytes) -> None:
+        changed = {"Value": GLib.Variant("ay", value)}
+        self.connection.emit_signal(
+            None,
+            "/test/service/one",
+            PROPERTIES,
+            "PropertiesChanged",
+            GLib.Variant("(sa{sv}as)", (CHARACTERISTIC, changed, [])),
+        )
+
+    @property
+    def methods(self) -> list[str]:
+        return [method for method, _ in self.calls]
+
+
 class Client:
     """virtual BlueZ with one chip on hci1, and the test as a client of hci0."""
 

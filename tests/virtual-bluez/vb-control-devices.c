@@ -127,17 +127,6 @@ on_advertise (VirtualBluezControl *object, GDBusMethodInvocation *invocation, co
 }
 
 static gboolean
-on_stale_connection_ends (gpointer user_data)
-{
-  VbDevice *device = user_data;
-
-  device->stale_timer = 0;
-  if (device->link == NULL)
-    bluez_device1_set_connected (device->skeleton, FALSE);
-  return G_SOURCE_REMOVE;
-}
-
-static gboolean
 on_remember_device (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
                     const char *adapter_path, const char *address, GVariant *options,
                     VbControl *self)
@@ -166,17 +155,10 @@ on_remember_device (VirtualBluezControl *object, GDBusMethodInvocation *invocati
   vb_device_set_temporary (device, FALSE);
   vb_device_add_uuids (device, (const char *const *) report.uuids);
   vb_report_clear (&report);
-  if (name != NULL)
-    {
-      bluez_device1_set_name (device->skeleton, name);
-      bluez_device1_set_alias (device->skeleton, name);
-    }
+  vb_device_set_names (device, name, NULL);
   bluez_device1_set_trusted (device->skeleton, trusted);
   if (stale_ms > 0)
-    {
-      bluez_device1_set_connected (device->skeleton, TRUE);
-      device->stale_timer = g_timeout_add (stale_ms, on_stale_connection_ends, device);
-    }
+    vb_device_show_stale_connection (device, stale_ms);
   vb_object_publish (device->object);
   virtual_bluez_control_complete_remember_device (object, invocation,
                                                   vb_device_get_path (device));

@@ -284,3 +284,10 @@ vb_local_characteristic_unsubscribe (VbLocalCharacteristic *self)
   if (--self->subscriptions == 0)
     call_application (self, "StopNotify");
 }
+
+/* A peer confirmed an indication. */
+void
+vb_local_characteristic_confirm (VbLocalCharacteristic *self)
+{
+  call_application (self, "Confirm");
+}

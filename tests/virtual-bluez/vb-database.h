@@ -58,3 +58,4 @@ void vb_database_remove (VbAdapter *adapter, gpointer application);
 gboolean vb_database_is_visible (VbAdapter *adapter, VbLocalService *service);
 void vb_local_characteristic_subscribe (VbLocalCharacteristic *self);
 void vb_local_characteristic_unsubscribe (VbLocalCharacteristic *self);
+void vb_local_characteristic_confirm (VbLocalCharacteristic *self);

@@ -4,6 +4,7 @@
 #include "vb-discovery.h"
 #include "vb-gatt-client.h"
 #include "vb-link.h"
+#include "vb-storage.h"
 
 static gboolean
 has_property (gpointer owner, const char *name)
@@ -75,6 +76,7 @@ set_property (gpointer owner, const char *name, GVariant *value, GDBusMethodInvo
       self->alias = *alias != '\0' ? g_strdup (alias) : NULL;
       update_alias (self);
     }
+  vb_storage_save (self);
   vb_bus_return (self->adapter->world->bus, invocation, NULL);
 }
 
@@ -183,6 +185,7 @@ vb_device_free (VbDevice *self)
 void
 vb_device_remove (VbDevice *self)
 {
+  vb_storage_forget (self);
   g_hash_table_remove (self->adapter->devices, self->address);
 }
 
@@ -219,6 +222,7 @@ vb_device_set_temporary (VbDevice *self, gboolean temporary)
   if (temporary)
     self->auto_connect = FALSE;
   vb_device_seen (self);
+  vb_storage_save (self);
 }
 
 void
@@ -284,6 +288,35 @@ vb_device_apply_report (VbDevice *self, const VbReport *report, gboolean duplica
       if (duplicates && published)
         vb_interface_changed (device, "ServiceData");
     }
+}
+
+/* What an earlier run knew of it; either may be NULL. */
+void
+vb_device_set_names (VbDevice *self, const char *name, const char *alias)
+{
+  bluez_device1_set_name (self->skeleton, name);
+  g_free (self->alias);
+  self->alias = g_strdup (alias);
+  update_alias (self);
+}
+
+static gboolean
+on_stale_connection_ends (gpointer user_data)
+{
+  VbDevice *self = user_data;
+
+  self->stale_timer = 0;
+  if (self->link == NULL)
+    bluez_device1_set_connected (self->skeleton, FALSE);
+  return G_SOURCE_REMOVE;
+}
+
+/* Shows Connected for a time, of a link that an earlier bluetoothd left and that nobody can use. */
+void
+vb_device_show_stale_connection (VbDevice *self, guint duration_ms)
+{
+  bluez_device1_set_connected (self->skeleton, TRUE);
+  self->stale_timer = g_timeout_add (duration_ms, on_stale_connection_ends, self);
 }
 
 /* The discovery that saw the device ended. Devices that cannot be connected go with it. */

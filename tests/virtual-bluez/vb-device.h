@@ -46,6 +46,8 @@ void vb_device_remove (VbDevice *self);
 const char *vb_device_get_path (VbDevice *self);
 void vb_device_apply_report (VbDevice *self, const VbReport *report, gboolean duplicates,
                              gint rssi_threshold);
+void vb_device_set_names (VbDevice *self, const char *name, const char *alias);
+void vb_device_show_stale_connection (VbDevice *self, guint duration_ms);
 void vb_device_forget_rssi (VbDevice *self);
 void vb_device_add_uuids (VbDevice *self, const char *const *uuids);
 void vb_device_set_temporary (VbDevice *self, gboolean temporary);

@@ -295,8 +295,11 @@ deliver_to_device (VbDevice *device, VbLocalCharacteristic *source, GVariant *va
       for (guint j = 0; j < service->characteristics->len; j++)
         {
           VbRemoteCharacteristic *characteristic = service->characteristics->pdata[j];
-          if (characteristic->local == source && characteristic->subscribed)
-            vb_notify_deliver (characteristic, value);
+          if (characteristic->local != source || !characteristic->subscribed)
+            continue;
+          vb_notify_deliver (characteristic, value);
+          if (!g_strv_contains ((const char *const *) characteristic->flags, "notify"))
+            vb_local_characteristic_confirm (source);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #include "vb-link.h"
 #include "vb-gatt-client.h"
+#include "vb-storage.h"
 
 #define NEVER (-1)
 
@@ -59,6 +60,7 @@ show_services (VbLink *self)
   vb_gatt_client_sync (device);
   vb_gatt_client_connected (device);
   device->resolved_before = TRUE;
+  vb_storage_save (device);
   if (vb_device_has_profile_uuid (device))
     device->auto_connect = TRUE;
 }
@@ -123,6 +125,7 @@ set_connected (VbDevice *self, VbLink *link, gboolean signalled)
   vb_interface_set_muted (self->skeleton, !signalled);
   bluez_device1_set_connected (self->skeleton, TRUE);
   vb_interface_set_muted (self->skeleton, FALSE);
+  vb_storage_save (self);
 }
 
 static VbDevice *
@@ -271,13 +274,13 @@ forget_or_keep (VbDevice *self)
       vb_device_remove (self);
       return;
     }
+  self->auto_connect = self->auto_connect && vb_device_has_profile_uuid (self);
+  vb_storage_save (self);
   if (!bluez_device1_get_trusted (self->skeleton))
     {
       vb_device_set_temporary (self, TRUE);
       return;
     }
-  self->auto_connect = self->auto_connect && vb_device_has_profile_uuid (self);
-
   VbAdapter *peer = vb_world_find_adapter (world, self->address);
   if (peer != NULL && vb_peer_is_heard_by (peer->peer, self->adapter))
     vb_link_peer_heard (self->adapter, peer->peer);

@@ -99,6 +99,8 @@ parse_options (VbOptions *options, int argc, char **argv)
       "Export the GAP service of remote devices, as BlueZ 5.80 does", NULL },
     { "name-replace", 0, 0, G_OPTION_ARG_NONE, &options->replace_name,
       "Take the name org.bluez over from another virtual-bluez", NULL },
+    { "storage", 0, 0, G_OPTION_ARG_FILENAME, &options->storage,
+      "Remember devices over a restart in this directory", "DIRECTORY" },
     { "temporary-timeout", 0, 0, G_OPTION_ARG_INT, &options->temporary_timeout_ms,
       "Life of a device that was only seen (30000)", "MS" },
     { "connect-timeout", 0, 0, G_OPTION_ARG_INT, &options->connect_timeout_ms,
@@ -176,5 +178,6 @@ main (int argc, char **argv)
   g_source_remove (interrupt);
   g_source_remove (terminate);
   g_main_loop_unref (program.loop);
+  g_free (options.storage);
   return program.status;
 }

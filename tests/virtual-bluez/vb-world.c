@@ -10,6 +10,7 @@
 #include "vb-faults.h"
 #include "vb-gatt-client.h"
 #include "vb-owners.h"
+#include "vb-storage.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +62,7 @@ vb_world_add_adapter (VbWorld *self, int index, gboolean central, const char *ad
 
   g_ptr_array_add (self->adapters, adapter);
   g_hash_table_insert (self->by_address, adapter->address, adapter);
+  vb_storage_load (adapter);
   return adapter;
 }
 

@@ -21,6 +21,7 @@ typedef struct
   int peripherals;
   gboolean show_gap;         /* export the GAP service of remote devices, as from 5.80 on */
   gboolean replace_name;
+  char *storage;             /* directory of remembered devices, NULL = none; not owned */
   int temporary_timeout_ms;  /* life of an untrusted device without connection and discovery */
   int connect_timeout_ms;    /* of Device1.Connect while the peer does not advertise */
   int connect_delay_ms;      /* from an advertisement to the connection */
