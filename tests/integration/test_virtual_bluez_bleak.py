@@ -20,8 +20,9 @@ def test_bleak_finds_connects_reads_and_hears_steps(
     virtual_chip: Callable[..., VirtualChips],
     run_command: Callable[..., Result],
 ) -> None:
-    # bleak takes the connection from the PropertiesChanged that bluetoothd is free to leave out.
-    virtual_bluez("--signal-connected")
+    # bleak takes connection and services from the signals that came until then, and loses a race that
+    # bluetoothd leaves open.
+    virtual_bluez("--signal-connected", "--objects-first")
     virtual_chip("hci1", args=["--walk", "160"])
     result = run_command(sys.executable, PROGRAM)
     assert result.status == 0, result.stderr

@@ -46,7 +46,9 @@ def test_connected_can_be_signalled(client: Client) -> None:
     assert device.announced("Connected") == [True]
 
 
-def test_services_are_resolved_before_their_objects_are_announced(client: Client) -> None:
+@pytest.mark.parametrize("objects_first", [False, True])
+def test_order_of_services_and_their_objects(client: Client, objects_first: bool) -> None:
+    client.set_options(objects_first=objects_first)
     client.find()
     order: list[str] = []
 
@@ -61,8 +63,8 @@ def test_services_are_resolved_before_their_objects_are_announced(client: Client
         "org.bluez", None, None, None, None, Gio.DBusSignalFlags.NONE, on_signal
     )
     client.device.call("Connect")
-    wait_for(lambda: "object" in order, what="the first object")
-    assert order[0] == "resolved"
+    wait_for(lambda: {"object", "resolved"} <= set(order), what="services and objects")
+    assert order[-1 if objects_first else 0] == "resolved"
 
 
 def test_services_can_come_late_or_never(client: Client) -> None:

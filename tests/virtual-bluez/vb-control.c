@@ -103,6 +103,7 @@ set_option (VbOptions *options, const char *key, GVariant *value)
     { "report-interval", "i", &options->report_interval_ms, 1 },
     { "signal-connected", "b", &options->signal_connected, 0 },
     { "gap", "b", &options->show_gap, 0 },
+    { "objects-first", "b", &options->objects_first, 0 },
     { "forget-on-stop", "b", &options->forget_on_stop, 0 },
   };
 

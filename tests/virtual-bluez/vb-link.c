@@ -87,7 +87,8 @@ add_service_uuids (VbLink *self)
   vb_device_add_uuids (self->central, (const char *const *) uuids->pdata);
 }
 
-/* Ends the discovery of services: the flag first, the objects after it, as bluetoothd 5.66 does. */
+/* Ends the discovery of services: the flag first, the objects after it, as bluetoothd 5.66 does, unless
+ * the options want it otherwise. */
 void
 vb_link_resolve (VbLink *self)
 {
@@ -96,8 +97,12 @@ vb_link_resolve (VbLink *self)
 
   g_clear_handle_id (&device->resolve_timer, g_source_remove);
   add_service_uuids (self);
+  if (options->objects_first)
+    show_services (self);
   bluez_device1_set_services_resolved (device->skeleton, TRUE);
   vb_bus_flush (device->adapter->world->bus);
+  if (options->objects_first)
+    return;
   if (options->objects_delay_ms == 0)
     show_services (self);
   else if (options->objects_delay_ms != NEVER)

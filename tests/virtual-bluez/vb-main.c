@@ -111,6 +111,8 @@ parse_options (VbOptions *options, int argc, char **argv)
       "From the connection to ServicesResolved (20), -1 = never", "MS" },
     { "objects-delay", 0, 0, G_OPTION_ARG_INT, &options->objects_delay_ms,
       "From ServicesResolved to the GATT objects (0), -1 = never", "MS" },
+    { "objects-first", 0, 0, G_OPTION_ARG_NONE, &options->objects_first,
+      "Announce the GATT objects before ServicesResolved", NULL },
     { "disconnect-delay", 0, 0, G_OPTION_ARG_INT, &options->disconnect_delay_ms,
       "Duration of Disconnect (50)", "MS" },
     { "report-interval", 0, 0, G_OPTION_ARG_INT, &options->report_interval_ms,

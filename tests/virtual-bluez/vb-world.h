@@ -30,6 +30,7 @@ typedef struct
   int disconnect_delay_ms;   /* of Device1.Disconnect */
   int power_delay_ms;        /* of a change of Powered */
   int report_interval_ms;    /* between two advertising reports of one peer in a discovery */
+  gboolean objects_first;    /* GATT objects before ServicesResolved */
   gboolean forget_on_stop;   /* devices that were only seen go when the discovery stops */
   gboolean signal_connected; /* send Connected=true after Device1.Connect too */
 } VbOptions;
