@@ -20,8 +20,8 @@ def test_bleak_finds_connects_reads_and_hears_steps(
     virtual_chip: Callable[..., VirtualChips],
     run_command: Callable[..., Result],
 ) -> None:
-    # bleak takes connection and services from the signals that came until then, and loses a race that
-    # bluetoothd leaves open.
+    # bleak takes connection and services from the signals that came until then, and loses a race
+    # that bluetoothd leaves open.
     virtual_bluez("--signal-connected", "--objects-first")
     virtual_chip("hci1", args=["--walk", "160"])
     result = run_command(sys.executable, PROGRAM)

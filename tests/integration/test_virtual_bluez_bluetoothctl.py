@@ -88,9 +88,10 @@ def test_connects_reads_and_subscribes(bluetoothctl: Bluetoothctl, options: list
     listed = bluetoothctl.run(f"list-attributes {address}", "(?s)Characteristic.*" + STEPS)
     assert re.search(r"/service[0-9a-f]{4}/char[0-9a-f]{4}/desc[0-9a-f]{4}", listed)
 
-    bluetoothctl.run(f"select-attribute {HARDWARE_REVISION}", r"service[0-9a-f]{4}/char[0-9a-f]{4}\]")
+    selected = r"service[0-9a-f]{4}/char[0-9a-f]{4}\]"
+    bluetoothctl.run(f"select-attribute {HARDWARE_REVISION}", selected)
     bluetoothctl.run("read", r"56 30 2e 31 34 2e 30 2e 32")  # V0.14.0.2
-    bluetoothctl.run(f"select-attribute {STEPS}", r"service[0-9a-f]{4}/char[0-9a-f]{4}\]")
+    bluetoothctl.run(f"select-attribute {STEPS}", selected)
     bluetoothctl.run("notify on", "Notify started")
     bluetoothctl.run("", r"(?s)Value:\s.*Value:\s")
     bluetoothctl.run("notify off", "(?s)Notifying: no|Notify stopped")

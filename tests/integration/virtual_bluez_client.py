@@ -21,7 +21,7 @@ NO_OPTIONS: dict[str, GLib.Variant] = {}
 
 
 class Application:
-    """A GATT application of the test: one service with one characteristic that is read and indicates."""
+    """A GATT application of the test: one characteristic, which is read and indicates."""
 
     SERVICE = "12345678-0000-1000-8000-00805f9b34fb"
     CHARACTERISTIC = "12345679-0000-1000-8000-00805f9b34fb"

@@ -133,8 +133,8 @@ set_power_property (VbAdapter *self, gboolean powered, GDBusMethodInvocation *in
     {
       self->power_call = invocation;
       self->power_wanted = powered;
-      self->power_timer =
-        g_timeout_add (self->world->options.power_delay_ms, on_power_changed, self);
+      self->power_timer
+          = g_timeout_add (self->world->options.power_delay_ms, on_power_changed, self);
     }
 }
 
@@ -175,13 +175,13 @@ has_advertising_property (gpointer owner, const char *name)
 void
 vb_adapter_class_setup (void)
 {
-  BluezAdapter1Iface *adapter = vb_interface_class_setup (
-    BLUEZ_TYPE_ADAPTER1_SKELETON, BLUEZ_TYPE_ADAPTER1, NULL, set_property);
+  BluezAdapter1Iface *adapter = vb_interface_class_setup (BLUEZ_TYPE_ADAPTER1_SKELETON,
+                                                          BLUEZ_TYPE_ADAPTER1, NULL, set_property);
   BluezGattManager1Iface *gatt = vb_interface_class_setup (BLUEZ_TYPE_GATT_MANAGER1_SKELETON,
                                                            BLUEZ_TYPE_GATT_MANAGER1, NULL, NULL);
-  BluezLEAdvertisingManager1Iface *advertising =
-    vb_interface_class_setup (BLUEZ_TYPE_LEADVERTISING_MANAGER1_SKELETON,
-                              BLUEZ_TYPE_LEADVERTISING_MANAGER1, has_advertising_property, NULL);
+  BluezLEAdvertisingManager1Iface *advertising = vb_interface_class_setup (
+      BLUEZ_TYPE_LEADVERTISING_MANAGER1_SKELETON, BLUEZ_TYPE_LEADVERTISING_MANAGER1,
+      has_advertising_property, NULL);
 
   adapter->handle_start_discovery = vb_discovery_method_start;
   adapter->handle_stop_discovery = vb_discovery_method_stop;
@@ -199,10 +199,9 @@ init_properties (VbAdapter *self)
 {
   static const char *const central_roles[] = { "central", "peripheral", NULL };
   static const char *const peripheral_roles[] = { "peripheral", NULL };
-  static const char *const uuids[] = { "00001801-0000-1000-8000-00805f9b34fb",
-                                       "00001800-0000-1000-8000-00805f9b34fb",
-                                       "00001200-0000-1000-8000-00805f9b34fb",
-                                       "0000180a-0000-1000-8000-00805f9b34fb", NULL };
+  static const char *const uuids[]
+      = { "00001801-0000-1000-8000-00805f9b34fb", "00001800-0000-1000-8000-00805f9b34fb",
+          "00001200-0000-1000-8000-00805f9b34fb", "0000180a-0000-1000-8000-00805f9b34fb", NULL };
   g_autofree char *name = g_strdup_printf ("virtual-%d", self->index);
 
   bluez_adapter1_set_address (self->skeleton, self->address);
@@ -229,8 +228,8 @@ vb_adapter_new (VbWorld *world, int index, gboolean central, const char *address
   self->central = central;
   self->address = g_strdup (address);
   self->powered = TRUE;
-  self->devices =
-    g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) vb_device_free);
+  self->devices
+      = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify)vb_device_free);
   self->peer = vb_peer_new (world, self, address, central ? "public" : "random");
   self->skeleton = bluez_adapter1_skeleton_new ();
   self->gatt_manager = bluez_gatt_manager1_skeleton_new ();

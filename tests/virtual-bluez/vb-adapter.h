@@ -32,11 +32,11 @@ struct _VbAdapter
   GHashTable *discovery_found;  /* set of VbDevice */
   guint report_timer;
 
-  VbPeer *peer;               /* how others see this adapter */
-  GPtrArray *advertisements;  /* of vb-advertising.c */
-  GPtrArray *applications;    /* of vb-application.c */
-  GPtrArray *services;        /* VbLocalService: the GATT database that others see, by handle */
-  GHashTable *profile_uuids;  /* UUIDs of registered GattProfile1: connect those devices by itself */
+  VbPeer *peer;              /* how others see this adapter */
+  GPtrArray *advertisements; /* of vb-advertising.c */
+  GPtrArray *applications;   /* of vb-application.c */
+  GPtrArray *services;       /* VbLocalService: the GATT database that others see, by handle */
+  GHashTable *profile_uuids; /* UUIDs of registered GattProfile1: connect those devices by itself */
 };
 
 void vb_adapter_class_setup (void);

@@ -26,9 +26,9 @@ merge_uuids (GStrv first, GStrv second)
   g_autoptr (GStrvBuilder) all = g_strv_builder_new ();
 
   if (first != NULL)
-    g_strv_builder_addv (all, (const char **) first);
+    g_strv_builder_addv (all, (const char **)first);
   if (second != NULL)
-    g_strv_builder_addv (all, (const char **) second);
+    g_strv_builder_addv (all, (const char **)second);
   return g_strv_builder_end (all);
 }
 
@@ -142,8 +142,9 @@ take_property (Advertisement *self, const char *name, GVariant *value)
 
   if (g_str_equal (name, "Type"))
     {
-      const char *type =
-        g_variant_is_of_type (value, G_VARIANT_TYPE_STRING) ? g_variant_get_string (value, NULL) : "";
+      const char *type = g_variant_is_of_type (value, G_VARIANT_TYPE_STRING)
+                             ? g_variant_get_string (value, NULL)
+                             : "";
       report->connectable = g_str_equal (type, "peripheral");
       return report->connectable || g_str_equal (type, "broadcast");
     }
@@ -263,8 +264,8 @@ properties_done (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   Advertisement *self = user_data;
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) reply =
-    g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  g_autoptr (GVariant) reply
+      = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
   g_autoptr (GVariant) properties = NULL;
   guint16 seconds = 0;
 
@@ -302,7 +303,8 @@ find_advertisement (VbAdapter *adapter, const char *owner, const char *path)
 
 gboolean
 vb_advertising_method_register (BluezLEAdvertisingManager1 *object,
-                                GDBusMethodInvocation *invocation, const char *path,
+                                GDBusMethodInvocation *invocation,
+                                const char *path,
                                 GVariant *options)
 {
   VbAdapter *adapter = vb_interface_get_owner (object);
@@ -329,21 +331,21 @@ vb_advertising_method_register (BluezLEAdvertisingManager1 *object,
   vb_report_init (&self->report);
   g_ptr_array_add (adapter->advertisements, self);
   vb_owners_note (adapter->world->owners, sender);
-  g_dbus_connection_call (vb_bus_get_connection (adapter->world->bus), sender, path,
-                          "org.freedesktop.DBus.Properties", "GetAll",
-                          g_variant_new ("(s)", INTERFACE), G_VARIANT_TYPE ("(a{sv})"),
-                          G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, self->cancellable, properties_done,
-                          self);
+  g_dbus_connection_call (
+      vb_bus_get_connection (adapter->world->bus), sender, path, "org.freedesktop.DBus.Properties",
+      "GetAll", g_variant_new ("(s)", INTERFACE), G_VARIANT_TYPE ("(a{sv})"),
+      G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, self->cancellable, properties_done, self);
   return TRUE;
 }
 
 gboolean
 vb_advertising_method_unregister (BluezLEAdvertisingManager1 *object,
-                                  GDBusMethodInvocation *invocation, const char *path)
+                                  GDBusMethodInvocation *invocation,
+                                  const char *path)
 {
   VbAdapter *adapter = vb_interface_get_owner (object);
-  Advertisement *advertisement =
-    find_advertisement (adapter, g_dbus_method_invocation_get_sender (invocation), path);
+  Advertisement *advertisement
+      = find_advertisement (adapter, g_dbus_method_invocation_get_sender (invocation), path);
 
   if (advertisement == NULL)
     {

@@ -11,16 +11,14 @@ struct _VbAgents
 };
 
 static gboolean
-method_register (BluezAgentManager1 *object, GDBusMethodInvocation *invocation, const char *path,
+method_register (BluezAgentManager1 *object,
+                 GDBusMethodInvocation *invocation,
+                 const char *path,
                  const char *capability)
 {
-  static const char *const capabilities[] = { "",
-                                              "DisplayOnly",
-                                              "DisplayYesNo",
-                                              "KeyboardOnly",
-                                              "NoInputNoOutput",
-                                              "KeyboardDisplay",
-                                              NULL };
+  static const char *const capabilities[]
+      = { "",  "DisplayOnly", "DisplayYesNo", "KeyboardOnly", "NoInputNoOutput", "KeyboardDisplay",
+          NULL };
   VbAgents *self = vb_interface_get_owner (object);
   const char *sender = g_dbus_method_invocation_get_sender (invocation);
 
@@ -63,7 +61,8 @@ method_unregister (BluezAgentManager1 *object, GDBusMethodInvocation *invocation
 }
 
 static gboolean
-method_request_default (BluezAgentManager1 *object, GDBusMethodInvocation *invocation,
+method_request_default (BluezAgentManager1 *object,
+                        GDBusMethodInvocation *invocation,
                         const char *path)
 {
   VbAgents *self = vb_interface_get_owner (object);
@@ -77,8 +76,8 @@ VbAgents *
 vb_agents_new (VbWorld *world)
 {
   VbAgents *self = g_new0 (VbAgents, 1);
-  BluezAgentManager1Iface *iface = vb_interface_class_setup (
-    BLUEZ_TYPE_AGENT_MANAGER1_SKELETON, BLUEZ_TYPE_AGENT_MANAGER1, NULL, NULL);
+  BluezAgentManager1Iface *iface = vb_interface_class_setup (BLUEZ_TYPE_AGENT_MANAGER1_SKELETON,
+                                                             BLUEZ_TYPE_AGENT_MANAGER1, NULL, NULL);
 
   iface->handle_register_agent = method_register;
   iface->handle_unregister_agent = method_unregister;

@@ -19,7 +19,7 @@ typedef struct
   VbAdapter *adapter;
   char *owner;
   char *path;
-  GDBusMethodInvocation *call;     /* RegisterApplication, until its objects are known */
+  GDBusMethodInvocation *call; /* RegisterApplication, until its objects are known */
   GCancellable *cancellable;
   GPtrArray *characteristic_paths; /* those that we listen to */
   GStrv profile_uuids;
@@ -30,9 +30,9 @@ typedef struct
 typedef struct
 {
   Application *application;
-  GVariant *objects;          /* a{oa{sa{sv}}} */
-  GHashTable *services;       /* path -> VbLocalService, owned until they are inserted */
-  GPtrArray *service_order;   /* VbLocalService */
+  GVariant *objects;           /* a{oa{sa{sv}}} */
+  GHashTable *services;        /* path -> VbLocalService, owned until they are inserted */
+  GPtrArray *service_order;    /* VbLocalService */
   GHashTable *characteristics; /* path -> VbLocalCharacteristic */
   GStrvBuilder *profile_uuids;
   const char *problem; /* NULL = none */
@@ -50,8 +50,8 @@ for_each_object (Builder *self, const char *interface, ObjectFunc func)
   g_variant_iter_init (&iter, self->objects);
   while (g_variant_iter_next (&iter, "{&o@a{sa{sv}}}", &path, &interfaces))
     {
-      g_autoptr (GVariant) properties =
-        g_variant_lookup_value (interfaces, interface, G_VARIANT_TYPE_VARDICT);
+      g_autoptr (GVariant) properties
+          = g_variant_lookup_value (interfaces, interface, G_VARIANT_TYPE_VARDICT);
 
       if (properties != NULL)
         func (self, path, properties);
@@ -130,7 +130,7 @@ add_characteristic (Builder *self, const char *path, GVariant *properties)
       return;
     }
   g_hash_table_insert (self->characteristics, g_strdup (path),
-                       vb_local_service_add (service, uuid, (const char *const *) flags,
+                       vb_local_service_add (service, uuid, (const char *const *)flags,
                                              self->application->owner, path, NULL));
 }
 
@@ -148,7 +148,7 @@ add_descriptor (Builder *self, const char *path, GVariant *properties)
       self->problem = "invalid descriptor";
       return;
     }
-  vb_local_characteristic_add (parent, uuid, (const char *const *) flags, path, NULL);
+  vb_local_characteristic_add (parent, uuid, (const char *const *)flags, path, NULL);
 }
 
 static void
@@ -166,8 +166,7 @@ static void
 on_characteristic_changed (GVariant *changed, gpointer user_data)
 {
   VbLocalCharacteristic *characteristic = user_data;
-  g_autoptr (GVariant) value =
-    g_variant_lookup_value (changed, "Value", G_VARIANT_TYPE_BYTESTRING);
+  g_autoptr (GVariant) value = g_variant_lookup_value (changed, "Value", G_VARIANT_TYPE_BYTESTRING);
 
   if (value == NULL)
     return;
@@ -180,7 +179,7 @@ on_characteristic_changed (GVariant *changed, gpointer user_data)
   gsize size;
   const guint8 *bytes = g_variant_get_fixed_array (value, &size, 1);
   g_autoptr (GVariant) cut = g_variant_ref_sink (
-    g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, MAX_NOTIFICATION, 1));
+      g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, MAX_NOTIFICATION, 1));
   vb_notify_send (characteristic, cut);
 }
 
@@ -240,11 +239,11 @@ application_publish (Application *self, Builder *builder)
   for (guint i = 0; i < builder->service_order->len; i++)
     vb_database_insert (self->adapter, builder->service_order->pdata[i]);
   g_hash_table_iter_init (&iter, builder->characteristics);
-  while (g_hash_table_iter_next (&iter, (gpointer *) &path, (gpointer *) &characteristic))
+  while (g_hash_table_iter_next (&iter, (gpointer *)&path, (gpointer *)&characteristic))
     {
       g_ptr_array_add (self->characteristic_paths, g_strdup (path));
-      vb_owners_listen (self->adapter->world->owners, self->owner, path,
-                        on_characteristic_changed, characteristic);
+      vb_owners_listen (self->adapter->world->owners, self->owner, path, on_characteristic_changed,
+                        characteristic);
     }
   self->profile_uuids = g_strv_builder_end (builder->profile_uuids);
   refresh_profiles (self->adapter);
@@ -279,7 +278,7 @@ application_build (Application *self, GVariant *objects)
     }
   else
     {
-      g_strv_builder_addv (builder.profile_uuids, (const char **) profiles);
+      g_strv_builder_addv (builder.profile_uuids, (const char **)profiles);
       application_publish (self, &builder);
     }
   builder_clear (&builder);
@@ -291,8 +290,8 @@ objects_done (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   Application *self = user_data;
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) reply =
-    g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  g_autoptr (GVariant) reply
+      = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
   const char *problem = "No object received";
 
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
@@ -327,8 +326,10 @@ find_application (VbAdapter *adapter, const char *owner, const char *path)
 }
 
 gboolean
-vb_application_method_register (BluezGattManager1 *object, GDBusMethodInvocation *invocation,
-                                const char *path, GVariant *options)
+vb_application_method_register (BluezGattManager1 *object,
+                                GDBusMethodInvocation *invocation,
+                                const char *path,
+                                GVariant *options)
 {
   VbAdapter *adapter = vb_interface_get_owner (object);
   const char *sender = g_dbus_method_invocation_get_sender (invocation);
@@ -366,12 +367,13 @@ unregister (VbAdapter *adapter, Application *application)
 }
 
 gboolean
-vb_application_method_unregister (BluezGattManager1 *object, GDBusMethodInvocation *invocation,
+vb_application_method_unregister (BluezGattManager1 *object,
+                                  GDBusMethodInvocation *invocation,
                                   const char *path)
 {
   VbAdapter *adapter = vb_interface_get_owner (object);
-  Application *application =
-    find_application (adapter, g_dbus_method_invocation_get_sender (invocation), path);
+  Application *application
+      = find_application (adapter, g_dbus_method_invocation_get_sender (invocation), path);
 
   if (application == NULL)
     {
@@ -399,7 +401,8 @@ vb_application_dispose (VbAdapter *adapter)
   g_hash_table_unref (adapter->profile_uuids);
 }
 
-/* A process that served this adapter's peers is gone: so is the device it played, with its links. */
+/* A process that served this adapter's peers is gone: so is the device it played, with its links.
+ */
 static void
 drop_links_to (VbAdapter *adapter)
 {

@@ -33,7 +33,8 @@ typedef struct
   VbObject *object;
   GDBusInterfaceSkeleton *skeleton;
   gpointer owner;
-  GPtrArray *changed; /* const char *: names of D-Bus properties, from the interface's description */
+  GPtrArray
+      *changed; /* const char *: names of D-Bus properties, from the interface's description */
   gboolean queued;
   gboolean muted;
 } VbInterface;

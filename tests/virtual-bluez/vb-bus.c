@@ -3,15 +3,15 @@
 #include "vb-bus-private.h"
 #include <string.h>
 
-static const char object_manager_xml[] =
-  "<node><interface name='org.freedesktop.DBus.ObjectManager'>"
-  "<method name='GetManagedObjects'>"
-  "<arg name='objects' type='a{oa{sa{sv}}}' direction='out'/></method>"
-  "<signal name='InterfacesAdded'><arg name='object' type='o'/>"
-  "<arg name='interfaces' type='a{sa{sv}}'/></signal>"
-  "<signal name='InterfacesRemoved'><arg name='object' type='o'/>"
-  "<arg name='interfaces' type='as'/></signal>"
-  "</interface></node>";
+static const char object_manager_xml[]
+    = "<node><interface name='org.freedesktop.DBus.ObjectManager'>"
+      "<method name='GetManagedObjects'>"
+      "<arg name='objects' type='a{oa{sa{sv}}}' direction='out'/></method>"
+      "<signal name='InterfacesAdded'><arg name='object' type='o'/>"
+      "<arg name='interfaces' type='a{sa{sv}}'/></signal>"
+      "<signal name='InterfacesRemoved'><arg name='object' type='o'/>"
+      "<arg name='interfaces' type='as'/></signal>"
+      "</interface></node>";
 
 /* Sends all property changes that wait. */
 void
@@ -34,18 +34,19 @@ vb_bus_return (VbBus *self, GDBusMethodInvocation *invocation, GVariant *value)
   g_dbus_method_invocation_return_value (invocation, value);
 }
 
-/* Answers a call with a D-Bus error; `name` is a full name, or the last word of one of org.bluez.Error. */
+/* Answers a call with a D-Bus error; `name` is a full name, or the last word of one of
+ * org.bluez.Error. */
 void
-vb_bus_return_error (VbBus *self, GDBusMethodInvocation *invocation, const char *name,
-                     const char *format, ...)
+vb_bus_return_error (
+    VbBus *self, GDBusMethodInvocation *invocation, const char *name, const char *format, ...)
 {
   va_list args;
 
   va_start (args, format);
   g_autofree char *message = g_strdup_vprintf (format, args);
   va_end (args);
-  g_autofree char *full = strchr (name, '.') != NULL ? g_strdup (name)
-                                                     : g_strconcat ("org.bluez.Error.", name, NULL);
+  g_autofree char *full
+      = strchr (name, '.') != NULL ? g_strdup (name) : g_strconcat ("org.bluez.Error.", name, NULL);
   vb_bus_flush (self);
   g_dbus_method_invocation_return_dbus_error (invocation, full, message);
 }
@@ -58,7 +59,8 @@ handle_set (VbInterface *self, const char *name, GVariant *value, GDBusMethodInv
   if (klass->set_property != NULL)
     klass->set_property (self->owner, name, value, invocation);
   else
-    vb_bus_return_error (self->object->bus, invocation, "org.freedesktop.DBus.Error.PropertyReadOnly",
+    vb_bus_return_error (self->object->bus, invocation,
+                         "org.freedesktop.DBus.Error.PropertyReadOnly",
                          "Property '%s' is not writable", name);
 }
 
@@ -72,7 +74,8 @@ handle_properties_call (VbInterface *self, GDBusMethodInvocation *invocation)
 
   if (g_str_equal (method, "GetAll"))
     {
-      vb_bus_return (bus, invocation, g_variant_new ("(@a{sv})", vb_interface_get_properties (self)));
+      vb_bus_return (bus, invocation,
+                     g_variant_new ("(@a{sv})", vb_interface_get_properties (self)));
       return;
     }
   g_variant_get_child (parameters, 1, "&s", &name);
@@ -95,8 +98,8 @@ static void
 handle_get_managed_objects (VbBus *self, GDBusMethodInvocation *invocation)
 {
   GVariantBuilder builder;
-  g_autoptr (GList) paths = g_list_sort (g_hash_table_get_keys (self->objects),
-                                         (GCompareFunc) strcmp);
+  g_autoptr (GList) paths
+      = g_list_sort (g_hash_table_get_keys (self->objects), (GCompareFunc)strcmp);
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE ("a{oa{sa{sv}}}"));
   for (GList *l = paths; l != NULL; l = l->next)
@@ -108,8 +111,8 @@ handle_get_managed_objects (VbBus *self, GDBusMethodInvocation *invocation)
 static VbInterface *
 find_interface (VbBus *self, GDBusMethodInvocation *invocation)
 {
-  VbObject *object =
-    g_hash_table_lookup (self->objects, g_dbus_method_invocation_get_object_path (invocation));
+  VbObject *object
+      = g_hash_table_lookup (self->objects, g_dbus_method_invocation_get_object_path (invocation));
   const char *name = g_dbus_method_invocation_get_interface_name (invocation);
 
   if (object == NULL)
@@ -122,7 +125,8 @@ find_interface (VbBus *self, GDBusMethodInvocation *invocation)
   return NULL;
 }
 
-/* Lets the object of an invocation handle it, past the interceptor. The object may have gone since. */
+/* Lets the object of an invocation handle it, past the interceptor. The object may have gone since.
+ */
 void
 vb_bus_dispatch (VbBus *self, GDBusMethodInvocation *invocation)
 {
@@ -138,24 +142,21 @@ vb_bus_dispatch (VbBus *self, GDBusMethodInvocation *invocation)
   VbInterface *found = find_interface (self, invocation);
   const char *path = g_dbus_method_invocation_get_object_path (invocation);
   if (found == NULL)
-    vb_bus_return_error (self, invocation,
-                         vb_bus_has_object (self, path)
-                           ? "org.freedesktop.DBus.Error.UnknownMethod"
-                           : "org.freedesktop.DBus.Error.UnknownObject",
-                         "Method \"%s\" with signature \"%s\" on interface \"%s\" doesn't exist\n",
-                         method,
-                         g_variant_get_type_string (
-                           g_dbus_method_invocation_get_parameters (invocation)),
-                         interface);
+    vb_bus_return_error (
+        self, invocation,
+        vb_bus_has_object (self, path) ? "org.freedesktop.DBus.Error.UnknownMethod"
+                                       : "org.freedesktop.DBus.Error.UnknownObject",
+        "Method \"%s\" with signature \"%s\" on interface \"%s\" doesn't exist\n", method,
+        g_variant_get_type_string (g_dbus_method_invocation_get_parameters (invocation)),
+        interface);
   else if (g_str_equal (interface, PROPERTIES_INTERFACE))
     handle_properties_call (found, invocation);
   else
     vb_interface_class_of (found->skeleton)
-      ->generated.method_call (self->connection,
-                               g_dbus_method_invocation_get_sender (invocation), found->object->path,
-                               interface, method,
-                               g_dbus_method_invocation_get_parameters (invocation), invocation,
-                               found->skeleton);
+        ->generated.method_call (self->connection, g_dbus_method_invocation_get_sender (invocation),
+                                 found->object->path, interface, method,
+                                 g_dbus_method_invocation_get_parameters (invocation), invocation,
+                                 found->skeleton);
 }
 
 /* A method call has come in. */
@@ -167,9 +168,14 @@ vb_bus_handle_call (VbBus *self, GDBusMethodInvocation *invocation)
 }
 
 static void
-on_manager_call (GDBusConnection *connection, const char *sender, const char *path,
-                 const char *interface, const char *method, GVariant *parameters,
-                 GDBusMethodInvocation *invocation, gpointer user_data)
+on_manager_call (GDBusConnection *connection,
+                 const char *sender,
+                 const char *path,
+                 const char *interface,
+                 const char *method,
+                 GVariant *parameters,
+                 GDBusMethodInvocation *invocation,
+                 gpointer user_data)
 {
   vb_bus_handle_call (user_data, invocation);
 }
@@ -177,11 +183,13 @@ on_manager_call (GDBusConnection *connection, const char *sender, const char *pa
 static const GDBusInterfaceVTable manager_vtable = { .method_call = on_manager_call };
 
 /*
- * GDBus says UnknownMethod of objects that do not exist, bluetoothd's D-Bus library UnknownObject. Runs in
- * GDBus's thread, on outgoing messages.
+ * GDBus says UnknownMethod of objects that do not exist, bluetoothd's D-Bus library UnknownObject.
+ * Runs in GDBus's thread, on outgoing messages.
  */
 static GDBusMessage *
-on_message (GDBusConnection *connection, GDBusMessage *message, gboolean incoming,
+on_message (GDBusConnection *connection,
+            GDBusMessage *message,
+            gboolean incoming,
             gpointer user_data)
 {
   const char *name = g_dbus_message_get_error_name (message);

@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * How virtual BlueZ is seen on the bus: objects with typed skeletons, org.freedesktop.DBus.ObjectManager
- * on "/", and property changes sent as bluetoothd's D-Bus library sends them: queued, merged for each
- * interface until the loop turns or until a reply goes out, a property without a value left out.
+ * How virtual BlueZ is seen on the bus: objects with typed skeletons,
+ * org.freedesktop.DBus.ObjectManager on "/", and property changes sent as bluetoothd's D-Bus
+ * library sends them: queued, merged for each interface until the loop turns or until a reply goes
+ * out, a property without a value left out.
  *
- * GDBusObjectManagerServer and the change signals of the generated skeletons cannot do that (they know
- * no missing value, and no object that goes without a signal), so both are replaced here.
+ * GDBusObjectManagerServer and the change signals of the generated skeletons cannot do that (they
+ * know no missing value, and no object that goes without a signal), so both are replaced here.
  */
 
 #include "bluez-dbus.h"
@@ -24,7 +25,9 @@ typedef gboolean (*VbInterceptor) (GDBusMethodInvocation *invocation, gpointer u
 typedef gboolean (*VbHasProperty) (gpointer owner, const char *name);
 
 /* Sets a writable property and answers the invocation, at once or later. */
-typedef void (*VbSetProperty) (gpointer owner, const char *name, GVariant *value,
+typedef void (*VbSetProperty) (gpointer owner,
+                               const char *name,
+                               GVariant *value,
                                GDBusMethodInvocation *invocation);
 
 VbBus *vb_bus_new (GDBusConnection *connection);
@@ -39,11 +42,16 @@ void vb_bus_take_off (VbBus *self, const char *path, gboolean silent);
 gboolean vb_bus_has_object (VbBus *self, const char *path);
 
 void vb_bus_return (VbBus *self, GDBusMethodInvocation *invocation, GVariant *value);
-void vb_bus_return_error (VbBus *self, GDBusMethodInvocation *invocation, const char *name,
-                          const char *format, ...) G_GNUC_PRINTF (4, 5);
+void vb_bus_return_error (VbBus *self,
+                          GDBusMethodInvocation *invocation,
+                          const char *name,
+                          const char *format,
+                          ...) G_GNUC_PRINTF (4, 5);
 
-gpointer vb_interface_class_setup (GType skeleton_type, GType interface_type,
-                                   VbHasProperty has_property, VbSetProperty set_property);
+gpointer vb_interface_class_setup (GType skeleton_type,
+                                   GType interface_type,
+                                   VbHasProperty has_property,
+                                   VbSetProperty set_property);
 
 VbObject *vb_object_new (VbBus *bus, const char *path);
 void vb_object_free (VbObject *self);

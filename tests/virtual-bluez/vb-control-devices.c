@@ -16,7 +16,7 @@ is_address (const char *address)
   return strlen (address) == 17
          && sscanf (address, "%2X:%2X:%2X:%2X:%2X:%2X%c", &bytes[0], &bytes[1], &bytes[2],
                     &bytes[3], &bytes[4], &bytes[5], &rest)
-              == 6
+                == 6
          && strpbrk (address, "abcdef") == NULL;
 }
 
@@ -76,8 +76,12 @@ take_report (VbReport *report, GVariant *options)
 }
 
 static gboolean
-on_add_device (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
-               const char *adapter_path, const char *address, GVariant *options, VbControl *self)
+on_add_device (VirtualBluezControl *object,
+               GDBusMethodInvocation *invocation,
+               const char *adapter_path,
+               const char *address,
+               GVariant *options,
+               VbControl *self)
 {
   VbAdapter *adapter = vb_control_find_adapter (self, invocation, adapter_path);
   const char *address_type = "random";
@@ -105,7 +109,9 @@ on_add_device (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
 }
 
 static gboolean
-on_advertise (VirtualBluezControl *object, GDBusMethodInvocation *invocation, const char *path,
+on_advertise (VirtualBluezControl *object,
+              GDBusMethodInvocation *invocation,
+              const char *path,
               VbControl *self)
 {
   VbPeer *peer = find_plain_peer (self, path);
@@ -127,8 +133,11 @@ on_advertise (VirtualBluezControl *object, GDBusMethodInvocation *invocation, co
 }
 
 static gboolean
-on_remember_device (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
-                    const char *adapter_path, const char *address, GVariant *options,
+on_remember_device (VirtualBluezControl *object,
+                    GDBusMethodInvocation *invocation,
+                    const char *adapter_path,
+                    const char *address,
+                    GVariant *options,
                     VbControl *self)
 {
   VbAdapter *adapter = vb_control_find_adapter (self, invocation, adapter_path);
@@ -153,28 +162,30 @@ on_remember_device (VirtualBluezControl *object, GDBusMethodInvocation *invocati
   g_variant_lookup (options, "stale-connection", "u", &stale_ms);
   VbDevice *device = vb_device_new (adapter, address, address_type);
   vb_device_set_temporary (device, FALSE);
-  vb_device_add_uuids (device, (const char *const *) report.uuids);
+  vb_device_add_uuids (device, (const char *const *)report.uuids);
   vb_report_clear (&report);
   vb_device_set_names (device, name, NULL);
   bluez_device1_set_trusted (device->skeleton, trusted);
   if (stale_ms > 0)
     vb_device_show_stale_connection (device, stale_ms);
   vb_object_publish (device->object);
-  virtual_bluez_control_complete_remember_device (object, invocation,
-                                                  vb_device_get_path (device));
+  virtual_bluez_control_complete_remember_device (object, invocation, vb_device_get_path (device));
   return TRUE;
 }
 
 static gboolean
-on_remove_object (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
-                  const char *path, gboolean silent, VbControl *self)
+on_remove_object (VirtualBluezControl *object,
+                  GDBusMethodInvocation *invocation,
+                  const char *path,
+                  gboolean silent,
+                  VbControl *self)
 {
   VbDevice *device = vb_world_find_device (self->world, path);
 
   if (device == NULL || !vb_bus_has_object (self->world->bus, path))
     {
-      g_dbus_method_invocation_return_error (invocation, G_DBUS_ERROR,
-                                             G_DBUS_ERROR_UNKNOWN_OBJECT, "no object %s", path);
+      g_dbus_method_invocation_return_error (invocation, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT,
+                                             "no object %s", path);
       return TRUE;
     }
   vb_bus_take_off (self->world->bus, path, silent);
@@ -187,6 +198,7 @@ vb_control_connect_devices (VbControl *self)
 {
   g_signal_connect (self->skeleton, "handle-add-device", G_CALLBACK (on_add_device), self);
   g_signal_connect (self->skeleton, "handle-advertise", G_CALLBACK (on_advertise), self);
-  g_signal_connect (self->skeleton, "handle-remember-device", G_CALLBACK (on_remember_device), self);
+  g_signal_connect (self->skeleton, "handle-remember-device", G_CALLBACK (on_remember_device),
+                    self);
   g_signal_connect (self->skeleton, "handle-remove-object", G_CALLBACK (on_remove_object), self);
 }

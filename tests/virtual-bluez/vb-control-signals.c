@@ -37,13 +37,13 @@ static gboolean
 emit (Flood *self)
 {
   VbDevice *device = vb_world_find_device (self->control->world, self->path);
-  VbRemoteCharacteristic *characteristic =
-    device != NULL ? vb_gatt_client_find (device, self->path) : NULL;
+  VbRemoteCharacteristic *characteristic
+      = device != NULL ? vb_gatt_client_find (device, self->path) : NULL;
 
   if (characteristic == NULL)
     return FALSE;
   g_autoptr (GVariant) value = g_variant_ref_sink (
-    g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, self->value, self->size, 1));
+      g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, self->value, self->size, 1));
   vb_notify_deliver (characteristic, value);
   if (self->increment >= 0)
     {
@@ -63,7 +63,7 @@ on_tick (gpointer user_data)
 {
   Flood *self = user_data;
   gint64 elapsed = g_get_monotonic_time () - self->begin;
-  guint due = (guint) (elapsed * self->rate / G_USEC_PER_SEC);
+  guint due = (guint)(elapsed * self->rate / G_USEC_PER_SEC);
 
   while (self->left > 0 && self->sent < due)
     if (!emit (self))
@@ -76,8 +76,12 @@ on_tick (gpointer user_data)
 }
 
 static gboolean
-on_emit_value (VirtualBluezControl *object, GDBusMethodInvocation *invocation, const char *path,
-               GVariant *value, GVariant *options, VbControl *self)
+on_emit_value (VirtualBluezControl *object,
+               GDBusMethodInvocation *invocation,
+               const char *path,
+               GVariant *value,
+               GVariant *options,
+               VbControl *self)
 {
   VbDevice *device = vb_world_find_device (self->world, path);
   guint times = 1, rate = 0, increment = G_MAXUINT;
@@ -88,7 +92,7 @@ on_emit_value (VirtualBluezControl *object, GDBusMethodInvocation *invocation, c
   g_variant_lookup (options, "rate", "u", &rate);
   g_variant_lookup (options, "increment", "u", &increment);
   if (device == NULL || vb_gatt_client_find (device, path) == NULL
-      || (increment != G_MAXUINT && (gsize) increment + 4 > size))
+      || (increment != G_MAXUINT && (gsize)increment + 4 > size))
     {
       vb_control_invalid (invocation, "no such characteristic, or increment beyond the value");
       return TRUE;
@@ -99,7 +103,7 @@ on_emit_value (VirtualBluezControl *object, GDBusMethodInvocation *invocation, c
   flood->path = g_strdup (path);
   flood->value = g_memdup2 (bytes, size);
   flood->size = size;
-  flood->increment = increment == G_MAXUINT ? -1 : (gssize) increment;
+  flood->increment = increment == G_MAXUINT ? -1 : (gssize)increment;
   flood->left = times;
   flood->rate = rate;
   flood->begin = g_get_monotonic_time ();
@@ -119,7 +123,10 @@ on_emit_value (VirtualBluezControl *object, GDBusMethodInvocation *invocation, c
 }
 
 static void
-emit_signal (VbControl *self, const char *path, const char *interface, const char *signal,
+emit_signal (VbControl *self,
+             const char *path,
+             const char *interface,
+             const char *signal,
              GVariant *parameters)
 {
   vb_bus_flush (self->world->bus);
@@ -128,9 +135,13 @@ emit_signal (VbControl *self, const char *path, const char *interface, const cha
 }
 
 static gboolean
-on_emit_properties (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
-                    const char *path, const char *interface, GVariant *changed,
-                    const char *const *invalidated, VbControl *self)
+on_emit_properties (VirtualBluezControl *object,
+                    GDBusMethodInvocation *invocation,
+                    const char *path,
+                    const char *interface,
+                    GVariant *changed,
+                    const char *const *invalidated,
+                    VbControl *self)
 {
   emit_signal (self, path, "org.freedesktop.DBus.Properties", "PropertiesChanged",
                g_variant_new ("(s@a{sv}^as)", interface, changed, invalidated));
@@ -139,8 +150,11 @@ on_emit_properties (VirtualBluezControl *object, GDBusMethodInvocation *invocati
 }
 
 static gboolean
-on_emit_interfaces_added (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
-                          const char *path, GVariant *interfaces, VbControl *self)
+on_emit_interfaces_added (VirtualBluezControl *object,
+                          GDBusMethodInvocation *invocation,
+                          const char *path,
+                          GVariant *interfaces,
+                          VbControl *self)
 {
   emit_signal (self, "/", "org.freedesktop.DBus.ObjectManager", "InterfacesAdded",
                g_variant_new ("(o@a{sa{sv}})", path, interfaces));
@@ -149,8 +163,11 @@ on_emit_interfaces_added (VirtualBluezControl *object, GDBusMethodInvocation *in
 }
 
 static gboolean
-on_emit_interfaces_removed (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
-                            const char *path, const char *const *interfaces, VbControl *self)
+on_emit_interfaces_removed (VirtualBluezControl *object,
+                            GDBusMethodInvocation *invocation,
+                            const char *path,
+                            const char *const *interfaces,
+                            VbControl *self)
 {
   emit_signal (self, "/", "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved",
                g_variant_new ("(o^as)", path, interfaces));

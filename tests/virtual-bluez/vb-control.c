@@ -36,8 +36,12 @@ vb_control_find_adapter (VbControl *self, GDBusMethodInvocation *invocation, con
 /* --- faults and calls --- */
 
 static gboolean
-on_inject_fault (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
-                 const char *method, const char *path, GVariant *options, VbControl *self)
+on_inject_fault (VirtualBluezControl *object,
+                 GDBusMethodInvocation *invocation,
+                 const char *method,
+                 const char *path,
+                 GVariant *options,
+                 VbControl *self)
 {
   g_autoptr (GError) error = NULL;
 
@@ -57,11 +61,13 @@ on_clear_faults (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
 }
 
 static gboolean
-on_call_count (VirtualBluezControl *object, GDBusMethodInvocation *invocation, const char *method,
+on_call_count (VirtualBluezControl *object,
+               GDBusMethodInvocation *invocation,
+               const char *method,
                VbControl *self)
 {
-  virtual_bluez_control_complete_call_count (
-    object, invocation, vb_faults_count_calls (self->world->faults, method));
+  virtual_bluez_control_complete_call_count (object, invocation,
+                                             vb_faults_count_calls (self->world->faults, method));
   return TRUE;
 }
 
@@ -120,7 +126,9 @@ set_option (VbOptions *options, const char *key, GVariant *value)
 }
 
 static gboolean
-on_set_options (VirtualBluezControl *object, GDBusMethodInvocation *invocation, GVariant *given,
+on_set_options (VirtualBluezControl *object,
+                GDBusMethodInvocation *invocation,
+                GVariant *given,
                 VbControl *self)
 {
   VbOptions options = self->world->options;
@@ -148,8 +156,11 @@ on_set_options (VirtualBluezControl *object, GDBusMethodInvocation *invocation, 
 /* --- adapters --- */
 
 static gboolean
-on_add_adapter (VirtualBluezControl *object, GDBusMethodInvocation *invocation, guint index,
-                GVariant *options, VbControl *self)
+on_add_adapter (VirtualBluezControl *object,
+                GDBusMethodInvocation *invocation,
+                guint index,
+                GVariant *options,
+                VbControl *self)
 {
   gboolean central = TRUE;
   g_autofree char *address = NULL;
@@ -169,8 +180,10 @@ on_add_adapter (VirtualBluezControl *object, GDBusMethodInvocation *invocation, 
 }
 
 static gboolean
-on_remove_adapter (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
-                   const char *path, VbControl *self)
+on_remove_adapter (VirtualBluezControl *object,
+                   GDBusMethodInvocation *invocation,
+                   const char *path,
+                   VbControl *self)
 {
   VbAdapter *adapter = vb_control_find_adapter (self, invocation, path);
 
@@ -182,8 +195,11 @@ on_remove_adapter (VirtualBluezControl *object, GDBusMethodInvocation *invocatio
 }
 
 static gboolean
-on_set_blocked (VirtualBluezControl *object, GDBusMethodInvocation *invocation, const char *path,
-                gboolean blocked, VbControl *self)
+on_set_blocked (VirtualBluezControl *object,
+                GDBusMethodInvocation *invocation,
+                const char *path,
+                gboolean blocked,
+                VbControl *self)
 {
   VbAdapter *adapter = vb_control_find_adapter (self, invocation, path);
 
@@ -195,8 +211,11 @@ on_set_blocked (VirtualBluezControl *object, GDBusMethodInvocation *invocation, 
 }
 
 static gboolean
-on_set_connection_limit (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
-                         const char *path, guint limit, VbControl *self)
+on_set_connection_limit (VirtualBluezControl *object,
+                         GDBusMethodInvocation *invocation,
+                         const char *path,
+                         guint limit,
+                         VbControl *self)
 {
   VbAdapter *adapter = vb_control_find_adapter (self, invocation, path);
 
@@ -215,13 +234,16 @@ drop_links (VbAdapter *adapter)
   g_autoptr (GList) devices = g_hash_table_get_values (adapter->devices);
 
   for (GList *l = devices; l != NULL; l = l->next)
-    if (((VbDevice *) l->data)->link != NULL)
-      vb_link_drop (((VbDevice *) l->data)->link);
+    if (((VbDevice *)l->data)->link != NULL)
+      vb_link_drop (((VbDevice *)l->data)->link);
 }
 
 static gboolean
-on_set_in_range (VirtualBluezControl *object, GDBusMethodInvocation *invocation, const char *path,
-                 gboolean in_range, VbControl *self)
+on_set_in_range (VirtualBluezControl *object,
+                 GDBusMethodInvocation *invocation,
+                 const char *path,
+                 gboolean in_range,
+                 VbControl *self)
 {
   VbAdapter *adapter = vb_control_find_adapter (self, invocation, path);
 
@@ -237,8 +259,11 @@ on_set_in_range (VirtualBluezControl *object, GDBusMethodInvocation *invocation,
 }
 
 static gboolean
-on_set_rssi (VirtualBluezControl *object, GDBusMethodInvocation *invocation, const char *path,
-             gint16 rssi, VbControl *self)
+on_set_rssi (VirtualBluezControl *object,
+             GDBusMethodInvocation *invocation,
+             const char *path,
+             gint16 rssi,
+             VbControl *self)
 {
   VbAdapter *adapter = vb_control_find_adapter (self, invocation, path);
 
@@ -250,7 +275,9 @@ on_set_rssi (VirtualBluezControl *object, GDBusMethodInvocation *invocation, con
 }
 
 static gboolean
-on_drop_link (VirtualBluezControl *object, GDBusMethodInvocation *invocation, const char *path,
+on_drop_link (VirtualBluezControl *object,
+              GDBusMethodInvocation *invocation,
+              const char *path,
               VbControl *self)
 {
   VbDevice *device = vb_world_find_device (self->world, path);
@@ -285,7 +312,7 @@ on_links (VirtualBluezControl *object, GDBusMethodInvocation *invocation, VbCont
       VbDevice *device;
 
       g_hash_table_iter_init (&iter, adapter->devices);
-      while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &device))
+      while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&device))
         if (vb_link_is_central (device))
           g_variant_builder_add (&builder, "(oo)", vb_device_get_path (device),
                                  vb_device_get_path (device->link->peripheral));

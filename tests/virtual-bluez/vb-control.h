@@ -21,10 +21,10 @@ struct _VbControl
 VbControl *vb_control_new (VbWorld *world);
 void vb_control_free (VbControl *self);
 
-VbAdapter *vb_control_find_adapter (VbControl *self, GDBusMethodInvocation *invocation,
-                                    const char *path);
+VbAdapter *
+vb_control_find_adapter (VbControl *self, GDBusMethodInvocation *invocation, const char *path);
 void vb_control_invalid (GDBusMethodInvocation *invocation, const char *format, ...)
-  G_GNUC_PRINTF (2, 3);
+    G_GNUC_PRINTF (2, 3);
 
 void vb_control_connect_devices (VbControl *self);
 void vb_control_connect_signals (VbControl *self);

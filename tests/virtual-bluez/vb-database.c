@@ -57,16 +57,21 @@ vb_local_service_new (const char *uuid, gboolean primary, gpointer application)
   return self;
 }
 
-/* Adds a characteristic, with its CCC descriptor where it notifies. Takes the reference of `value`. */
+/* Adds a characteristic, with its CCC descriptor where it notifies. Takes the reference of `value`.
+ */
 VbLocalCharacteristic *
-vb_local_service_add (VbLocalService *self, const char *uuid, const char *const *flags,
-                      const char *owner, const char *path, GBytes *value)
+vb_local_service_add (VbLocalService *self,
+                      const char *uuid,
+                      const char *const *flags,
+                      const char *owner,
+                      const char *path,
+                      GBytes *value)
 {
   VbLocalCharacteristic *characteristic = g_new0 (VbLocalCharacteristic, 1);
 
   characteristic->service = self;
   characteristic->uuid = g_strdup (uuid);
-  characteristic->flags = g_strdupv ((GStrv) flags);
+  characteristic->flags = g_strdupv ((GStrv)flags);
   characteristic->owner = g_strdup (owner);
   characteristic->path = g_strdup (path);
   characteristic->value = value;
@@ -79,14 +84,17 @@ vb_local_service_add (VbLocalService *self, const char *uuid, const char *const 
 
 /* Takes the reference of `value`. */
 VbLocalDescriptor *
-vb_local_characteristic_add (VbLocalCharacteristic *self, const char *uuid,
-                             const char *const *flags, const char *path, GBytes *value)
+vb_local_characteristic_add (VbLocalCharacteristic *self,
+                             const char *uuid,
+                             const char *const *flags,
+                             const char *path,
+                             GBytes *value)
 {
   VbLocalDescriptor *descriptor = g_new0 (VbLocalDescriptor, 1);
 
   descriptor->characteristic = self;
   descriptor->uuid = g_strdup (uuid);
-  descriptor->flags = g_strdupv ((GStrv) flags);
+  descriptor->flags = g_strdupv ((GStrv)flags);
   descriptor->path = g_strdup (path);
   descriptor->value = value;
   g_ptr_array_add (self->descriptors, descriptor);
@@ -133,7 +141,7 @@ assign_handles (VbLocalService *service, guint16 handle)
       characteristic->handle = handle;
       handle += 2;
       for (guint j = 0; j < characteristic->descriptors->len; j++)
-        ((VbLocalDescriptor *) characteristic->descriptors->pdata[j])->handle = handle++;
+        ((VbLocalDescriptor *)characteristic->descriptors->pdata[j])->handle = handle++;
     }
 }
 
@@ -147,7 +155,7 @@ database_changed (VbAdapter *adapter)
   if (adapter->devices == NULL)
     return;
   g_hash_table_iter_init (&iter, adapter->devices);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &device))
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&device))
     if (device->link != NULL && device->link->peripheral == device && device->link->resolved)
       vb_gatt_client_sync (device->link->central);
 }
@@ -169,7 +177,7 @@ place (VbAdapter *adapter, VbLocalService *service)
     }
   assign_handles (service, handle);
   for (guint i = 0; i < service->characteristics->len; i++)
-    ((VbLocalCharacteristic *) service->characteristics->pdata[i])->adapter = adapter;
+    ((VbLocalCharacteristic *)service->characteristics->pdata[i])->adapter = adapter;
   g_ptr_array_insert (adapter->services, position, service);
 }
 
@@ -185,11 +193,11 @@ vb_database_insert (VbAdapter *adapter, VbLocalService *service)
 void
 vb_database_remove (VbAdapter *adapter, gpointer application)
 {
-  g_autoptr (GPtrArray) removed =
-    g_ptr_array_new_with_free_func ((GDestroyNotify) vb_local_service_free);
+  g_autoptr (GPtrArray) removed
+      = g_ptr_array_new_with_free_func ((GDestroyNotify)vb_local_service_free);
 
   for (guint i = adapter->services->len; i-- > 0;)
-    if (((VbLocalService *) adapter->services->pdata[i])->application == application)
+    if (((VbLocalService *)adapter->services->pdata[i])->application == application)
       g_ptr_array_add (removed, g_ptr_array_steal_index (adapter->services, i));
   if (removed->len > 0)
     database_changed (adapter);
@@ -207,8 +215,8 @@ application_has (VbAdapter *adapter, const char *uuid)
   return FALSE;
 }
 
-/* Whether a bluetoothd on the other side exports this service: the GAP service only when asked to, and
- * an application's own GAP and GATT services stand for those of the adapter. */
+/* Whether a bluetoothd on the other side exports this service: the GAP service only when asked to,
+ * and an application's own GAP and GATT services stand for those of the adapter. */
 gboolean
 vb_database_is_visible (VbAdapter *adapter, VbLocalService *service)
 {
@@ -222,8 +230,11 @@ vb_database_is_visible (VbAdapter *adapter, VbLocalService *service)
 }
 
 static void
-add_own (VbLocalService *service, const char *short_uuid, const char *const *flags,
-         gconstpointer value, gsize size)
+add_own (VbLocalService *service,
+         const char *short_uuid,
+         const char *const *flags,
+         gconstpointer value,
+         gsize size)
 {
   g_autofree char *uuid = vb_uuid_expand (short_uuid);
 
@@ -247,7 +258,7 @@ vb_database_init (VbAdapter *adapter)
   VbLocalService *gatt = vb_local_service_new (GATT_UUID, TRUE, NULL);
   VbLocalService *information = vb_local_service_new (DEVICE_INFORMATION_UUID, TRUE, NULL);
 
-  adapter->services = g_ptr_array_new_with_free_func ((GDestroyNotify) vb_local_service_free);
+  adapter->services = g_ptr_array_new_with_free_func ((GDestroyNotify)vb_local_service_free);
   add_own (gap, "2a00", readable, name, strlen (name));
   add_own (gap, "2a01", readable, appearance, sizeof appearance);
   add_own (gap, "2a04", readable, connection, sizeof connection);

@@ -43,11 +43,16 @@ struct _VbLocalDescriptor
 };
 
 VbLocalService *vb_local_service_new (const char *uuid, gboolean primary, gpointer application);
-VbLocalCharacteristic *vb_local_service_add (VbLocalService *self, const char *uuid,
-                                             const char *const *flags, const char *owner,
-                                             const char *path, GBytes *value);
-VbLocalDescriptor *vb_local_characteristic_add (VbLocalCharacteristic *self, const char *uuid,
-                                                const char *const *flags, const char *path,
+VbLocalCharacteristic *vb_local_service_add (VbLocalService *self,
+                                             const char *uuid,
+                                             const char *const *flags,
+                                             const char *owner,
+                                             const char *path,
+                                             GBytes *value);
+VbLocalDescriptor *vb_local_characteristic_add (VbLocalCharacteristic *self,
+                                                const char *uuid,
+                                                const char *const *flags,
+                                                const char *path,
                                                 GBytes *value);
 gboolean vb_flags_allow (const char *const *flags, const char *what);
 void vb_local_service_free (VbLocalService *self);

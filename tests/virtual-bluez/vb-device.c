@@ -91,7 +91,8 @@ method_connect_profile (BluezDevice1 *object, GDBusMethodInvocation *invocation,
 }
 
 static gboolean
-method_disconnect_profile (BluezDevice1 *object, GDBusMethodInvocation *invocation,
+method_disconnect_profile (BluezDevice1 *object,
+                           GDBusMethodInvocation *invocation,
                            const char *uuid)
 {
   VbDevice *self = vb_interface_get_owner (object);
@@ -125,9 +126,8 @@ method_cancel_pairing (BluezDevice1 *object, GDBusMethodInvocation *invocation)
 void
 vb_device_class_setup (void)
 {
-  BluezDevice1Iface *iface = vb_interface_class_setup (BLUEZ_TYPE_DEVICE1_SKELETON,
-                                                       BLUEZ_TYPE_DEVICE1, has_property,
-                                                       set_property);
+  BluezDevice1Iface *iface = vb_interface_class_setup (
+      BLUEZ_TYPE_DEVICE1_SKELETON, BLUEZ_TYPE_DEVICE1, has_property, set_property);
 
   iface->handle_connect = vb_link_method_connect;
   iface->handle_disconnect = vb_link_method_disconnect;
@@ -144,8 +144,7 @@ vb_device_new (VbAdapter *adapter, const char *address, const char *address_type
   static const char *const no_uuids[] = { NULL };
   VbDevice *self = g_new0 (VbDevice, 1);
   g_autofree char *underscored = g_strdelimit (g_strdup (address), ":", '_');
-  g_autofree char *path =
-    g_strdup_printf ("%s/dev_%s", vb_adapter_get_path (adapter), underscored);
+  g_autofree char *path = g_strdup_printf ("%s/dev_%s", vb_adapter_get_path (adapter), underscored);
 
   self->adapter = adapter;
   self->address = g_strdup (address);
@@ -243,7 +242,7 @@ vb_device_add_uuids (VbDevice *self, const char *const *uuids)
   if (!changed)
     return;
   g_ptr_array_add (all, NULL);
-  bluez_device1_set_uuids (self->skeleton, (const char *const *) all->pdata);
+  bluez_device1_set_uuids (self->skeleton, (const char *const *)all->pdata);
 }
 
 static void
@@ -255,9 +254,12 @@ apply_rssi (VbDevice *self, gint16 rssi, gint threshold)
     bluez_device1_set_rssi (self->skeleton, rssi);
 }
 
-/* Takes over what an advertisement says. With `duplicates` data is signalled even when it is the same. */
+/* Takes over what an advertisement says. With `duplicates` data is signalled even when it is the
+ * same. */
 void
-vb_device_apply_report (VbDevice *self, const VbReport *report, gboolean duplicates,
+vb_device_apply_report (VbDevice *self,
+                        const VbReport *report,
+                        gboolean duplicates,
                         gint rssi_threshold)
 {
   BluezDevice1 *device = self->skeleton;
@@ -275,7 +277,7 @@ vb_device_apply_report (VbDevice *self, const VbReport *report, gboolean duplica
       bluez_device1_set_name (device, report->name);
       update_alias (self);
     }
-  vb_device_add_uuids (self, (const char *const *) report->uuids);
+  vb_device_add_uuids (self, (const char *const *)report->uuids);
   if (report->manufacturer_data != NULL)
     {
       bluez_device1_set_manufacturer_data (device, report->manufacturer_data);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A remote device as an adapter sees it: org.bluez.Device1 on /org/bluez/hciN/dev_XX_XX_XX_XX_XX_XX. */
+/* A remote device as an adapter sees it: org.bluez.Device1 on
+ * /org/bluez/hciN/dev_XX_XX_XX_XX_XX_XX. */
 
 #include "vb-adapter.h"
 
@@ -14,12 +15,12 @@ struct _VbDevice
   VbObject *object;
   BluezDevice1 *skeleton;
 
-  char *alias;              /* set by a client, else NULL */
-  gboolean connectable;     /* by its last advertisement */
-  gboolean temporary;       /* goes after a time without connection or advertisement */
+  char *alias;          /* set by a client, else NULL */
+  gboolean connectable; /* by its last advertisement */
+  gboolean temporary;   /* goes after a time without connection or advertisement */
   guint temporary_timer;
-  guint stale_timer;        /* Connected is shown without a link until then */
-  gboolean auto_connect;    /* reconnect when it advertises */
+  guint stale_timer;         /* Connected is shown without a link until then */
+  gboolean auto_connect;     /* reconnect when it advertises */
   gboolean auto_connect_off; /* switched off by Disconnect until the next Connect */
   gboolean resolved_before;
 
@@ -44,7 +45,9 @@ VbDevice *vb_device_new (VbAdapter *adapter, const char *address, const char *ad
 void vb_device_free (VbDevice *self);
 void vb_device_remove (VbDevice *self);
 const char *vb_device_get_path (VbDevice *self);
-void vb_device_apply_report (VbDevice *self, const VbReport *report, gboolean duplicates,
+void vb_device_apply_report (VbDevice *self,
+                             const VbReport *report,
+                             gboolean duplicates,
                              gint rssi_threshold);
 void vb_device_set_names (VbDevice *self, const char *name, const char *alias);
 void vb_device_show_stale_connection (VbDevice *self, guint duration_ms);

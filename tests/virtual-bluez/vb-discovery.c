@@ -79,7 +79,7 @@ static gboolean
 is_discovering (VbAdapter *self)
 {
   for (guint i = 0; i < self->discovery_clients->len; i++)
-    if (((Session *) self->discovery_clients->pdata[i])->active)
+    if (((Session *)self->discovery_clients->pdata[i])->active)
       return TRUE;
   return FALSE;
 }
@@ -181,7 +181,7 @@ filter_matches (Filter *filter, VbPeer *peer)
     return FALSE;
   for (guint i = 0; !wanted && filter->uuids[i] != NULL; i++)
     wanted = report->uuids != NULL
-             && g_strv_contains ((const char *const *) report->uuids, filter->uuids[i]);
+             && g_strv_contains ((const char *const *)report->uuids, filter->uuids[i]);
   if (filter->rssi != NO_LIMIT && report->rssi < filter->rssi)
     return FALSE;
   if (filter->pathloss != NO_LIMIT
@@ -228,7 +228,7 @@ report_all (VbAdapter *self)
 {
   for (guint i = 0; i < self->world->adapters->len; i++)
     {
-      VbPeer *peer = ((VbAdapter *) self->world->adapters->pdata[i])->peer;
+      VbPeer *peer = ((VbAdapter *)self->world->adapters->pdata[i])->peer;
       if (vb_peer_is_heard_by (peer, self))
         vb_discovery_report (self, peer);
     }
@@ -264,7 +264,8 @@ update (VbAdapter *self)
   gboolean discovering = is_discovering (self);
 
   if (discovering && self->report_timer == 0)
-    self->report_timer = g_timeout_add (self->world->options.connect_delay_ms, on_first_report, self);
+    self->report_timer
+        = g_timeout_add (self->world->options.connect_delay_ms, on_first_report, self);
   if (!discovering && self->report_timer != 0)
     {
       GHashTableIter iter;
@@ -272,7 +273,7 @@ update (VbAdapter *self)
 
       g_clear_handle_id (&self->report_timer, g_source_remove);
       g_hash_table_iter_init (&iter, self->discovery_found);
-      while (g_hash_table_iter_next (&iter, (gpointer *) &device, NULL))
+      while (g_hash_table_iter_next (&iter, (gpointer *)&device, NULL))
         {
           g_hash_table_iter_remove (&iter);
           vb_device_forget_rssi (device);
@@ -333,7 +334,8 @@ vb_discovery_method_stop (BluezAdapter1 *object, GDBusMethodInvocation *invocati
 }
 
 gboolean
-vb_discovery_method_set_filter (BluezAdapter1 *object, GDBusMethodInvocation *invocation,
+vb_discovery_method_set_filter (BluezAdapter1 *object,
+                                GDBusMethodInvocation *invocation,
                                 GVariant *properties)
 {
   VbAdapter *self = vb_interface_get_owner (object);

@@ -7,7 +7,8 @@
 
 gboolean vb_discovery_method_start (BluezAdapter1 *object, GDBusMethodInvocation *invocation);
 gboolean vb_discovery_method_stop (BluezAdapter1 *object, GDBusMethodInvocation *invocation);
-gboolean vb_discovery_method_set_filter (BluezAdapter1 *object, GDBusMethodInvocation *invocation,
+gboolean vb_discovery_method_set_filter (BluezAdapter1 *object,
+                                         GDBusMethodInvocation *invocation,
                                          GVariant *properties);
 gboolean vb_discovery_method_get_filters (BluezAdapter1 *object, GDBusMethodInvocation *invocation);
 

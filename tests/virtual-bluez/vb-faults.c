@@ -300,8 +300,8 @@ parse_option (Rule *rule, const char *key, GVariant *value)
 
 /* Adds a rule; the options are those of InjectFault. */
 gboolean
-vb_faults_inject (VbFaults *self, const char *method, const char *path, GVariant *options,
-                  GError **error)
+vb_faults_inject (
+    VbFaults *self, const char *method, const char *path, GVariant *options, GError **error)
 {
   Rule *rule = g_new0 (Rule, 1);
   GVariantIter iter;
@@ -373,7 +373,7 @@ vb_faults_get_log (VbFaults *self)
   for (GList *l = self->log.head; l != NULL; l = l->next)
     {
       Call *call = l->data;
-      g_variant_builder_add (&builder, "(tsos)", (guint64) call->time, call->sender, call->path,
+      g_variant_builder_add (&builder, "(tsos)", (guint64)call->time, call->sender, call->path,
                              call->method);
     }
   return g_variant_builder_end (&builder);

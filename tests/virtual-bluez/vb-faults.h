@@ -7,8 +7,8 @@
 
 VbFaults *vb_faults_new (VbWorld *world);
 void vb_faults_free (VbFaults *self);
-gboolean vb_faults_inject (VbFaults *self, const char *method, const char *path, GVariant *options,
-                           GError **error);
+gboolean vb_faults_inject (
+    VbFaults *self, const char *method, const char *path, GVariant *options, GError **error);
 void vb_faults_clear (VbFaults *self);
 guint vb_faults_count_calls (VbFaults *self, const char *method);
 GVariant *vb_faults_get_log (VbFaults *self);

@@ -26,7 +26,7 @@ static gboolean
 characteristic_has_property (gpointer owner, const char *name)
 {
   VbRemoteCharacteristic *self = owner;
-  const char *const *flags = (const char *const *) self->flags;
+  const char *const *flags = (const char *const *)self->flags;
 
   if (g_str_equal (name, "Handle") || g_str_equal (name, "Descriptors"))
     return FALSE;
@@ -54,22 +54,27 @@ method_read (BluezGattCharacteristic1 *object, GDBusMethodInvocation *invocation
 }
 
 static gboolean
-method_write (BluezGattCharacteristic1 *object, GDBusMethodInvocation *invocation, GVariant *value,
+method_write (BluezGattCharacteristic1 *object,
+              GDBusMethodInvocation *invocation,
+              GVariant *value,
               GVariant *options)
 {
   return vb_operation_write (vb_interface_get_owner (object), invocation, value, options);
 }
 
 static gboolean
-method_read_descriptor (BluezGattDescriptor1 *object, GDBusMethodInvocation *invocation,
+method_read_descriptor (BluezGattDescriptor1 *object,
+                        GDBusMethodInvocation *invocation,
                         GVariant *options)
 {
   return vb_operation_read_descriptor (vb_interface_get_owner (object), invocation, options);
 }
 
 static gboolean
-method_write_descriptor (BluezGattDescriptor1 *object, GDBusMethodInvocation *invocation,
-                         GVariant *value, GVariant *options)
+method_write_descriptor (BluezGattDescriptor1 *object,
+                         GDBusMethodInvocation *invocation,
+                         GVariant *value,
+                         GVariant *options)
 {
   return vb_operation_write_descriptor (vb_interface_get_owner (object), invocation, value,
                                         options);
@@ -81,12 +86,12 @@ vb_gatt_client_class_setup (void)
 {
   vb_interface_class_setup (BLUEZ_TYPE_GATT_SERVICE1_SKELETON, BLUEZ_TYPE_GATT_SERVICE1,
                             service_has_property, NULL);
-  BluezGattCharacteristic1Iface *characteristic =
-    vb_interface_class_setup (BLUEZ_TYPE_GATT_CHARACTERISTIC1_SKELETON,
-                              BLUEZ_TYPE_GATT_CHARACTERISTIC1, characteristic_has_property, NULL);
-  BluezGattDescriptor1Iface *descriptor =
-    vb_interface_class_setup (BLUEZ_TYPE_GATT_DESCRIPTOR1_SKELETON, BLUEZ_TYPE_GATT_DESCRIPTOR1,
-                              descriptor_has_property, NULL);
+  BluezGattCharacteristic1Iface *characteristic = vb_interface_class_setup (
+      BLUEZ_TYPE_GATT_CHARACTERISTIC1_SKELETON, BLUEZ_TYPE_GATT_CHARACTERISTIC1,
+      characteristic_has_property, NULL);
+  BluezGattDescriptor1Iface *descriptor
+      = vb_interface_class_setup (BLUEZ_TYPE_GATT_DESCRIPTOR1_SKELETON, BLUEZ_TYPE_GATT_DESCRIPTOR1,
+                                  descriptor_has_property, NULL);
 
   characteristic->handle_read_value = method_read;
   characteristic->handle_write_value = method_write;
@@ -168,13 +173,13 @@ add_descriptor (VbRemoteCharacteristic *parent, VbLocalDescriptor *local)
 static GStrv
 visible_flags (VbLocalCharacteristic *local)
 {
-  static const char *const known[] = { "broadcast", "read",   "write-without-response",
-                                       "write",     "notify", "indicate",
-                                       "authenticated-signed-writes" };
+  static const char *const known[]
+      = { "broadcast", "read",     "write-without-response",     "write",
+          "notify",    "indicate", "authenticated-signed-writes" };
   g_autoptr (GStrvBuilder) flags = g_strv_builder_new ();
 
   for (guint i = 0; i < G_N_ELEMENTS (known); i++)
-    if (vb_flags_allow ((const char *const *) local->flags, known[i]))
+    if (vb_flags_allow ((const char *const *)local->flags, known[i]))
       g_strv_builder_add (flags, known[i]);
   return g_strv_builder_end (flags);
 }
@@ -198,7 +203,7 @@ add_characteristic (VbRemoteService *parent, VbLocalCharacteristic *local)
   bluez_gatt_characteristic1_set_uuid (self->skeleton, local->uuid);
   bluez_gatt_characteristic1_set_service (self->skeleton, parent_path);
   bluez_gatt_characteristic1_set_value (self->skeleton, empty_value ());
-  bluez_gatt_characteristic1_set_flags (self->skeleton, (const char *const *) self->flags);
+  bluez_gatt_characteristic1_set_flags (self->skeleton, (const char *const *)self->flags);
   bluez_gatt_characteristic1_set_mtu (self->skeleton, VB_MTU);
   self->object = vb_object_new (parent->device->adapter->world->bus, path);
   vb_object_add (self->object, self->skeleton, self);
@@ -214,8 +219,8 @@ add_service (VbDevice *device, VbLocalService *local)
   VbRemoteService *self = g_new0 (VbRemoteService, 1);
   BluezGattService1 *skeleton = bluez_gatt_service1_skeleton_new ();
   static const char *const no_includes[] = { NULL };
-  g_autofree char *path =
-    g_strdup_printf ("%s/service%04x", vb_device_get_path (device), local->handle);
+  g_autofree char *path
+      = g_strdup_printf ("%s/service%04x", vb_device_get_path (device), local->handle);
 
   self->device = device;
   self->handle = local->handle;
@@ -243,7 +248,7 @@ characteristic_matches (VbRemoteCharacteristic *self, VbLocalCharacteristic *loc
 
   if (self->handle != local->handle || self->descriptors->len != local->descriptors->len
       || !g_str_equal (bluez_gatt_characteristic1_get_uuid (self->skeleton), local->uuid)
-      || !g_strv_equal ((const char *const *) self->flags, (const char *const *) flags))
+      || !g_strv_equal ((const char *const *)self->flags, (const char *const *)flags))
     return FALSE;
   for (guint i = 0; i < self->descriptors->len; i++)
     {
@@ -263,8 +268,7 @@ service_matches (VbRemoteService *self, VbLocalService *local)
       || self->characteristics->len != local->characteristics->len)
     return FALSE;
   for (guint i = 0; i < self->characteristics->len; i++)
-    if (!characteristic_matches (self->characteristics->pdata[i],
-                                 local->characteristics->pdata[i]))
+    if (!characteristic_matches (self->characteristics->pdata[i], local->characteristics->pdata[i]))
       return FALSE;
   return TRUE;
 }
@@ -279,8 +283,8 @@ attach (VbRemoteService *self, VbLocalService *local)
 
       characteristic->local = local->characteristics->pdata[i];
       for (guint j = 0; j < characteristic->descriptors->len; j++)
-        ((VbRemoteDescriptor *) characteristic->descriptors->pdata[j])->local =
-          characteristic->local->descriptors->pdata[j];
+        ((VbRemoteDescriptor *)characteristic->descriptors->pdata[j])->local
+            = characteristic->local->descriptors->pdata[j];
     }
 }
 
@@ -296,7 +300,7 @@ detach (VbRemoteService *self)
       vb_notify_close_sockets (characteristic);
       characteristic->local = NULL;
       for (guint j = 0; j < characteristic->descriptors->len; j++)
-        ((VbRemoteDescriptor *) characteristic->descriptors->pdata[j])->local = NULL;
+        ((VbRemoteDescriptor *)characteristic->descriptors->pdata[j])->local = NULL;
     }
 }
 
@@ -312,8 +316,8 @@ find_service (VbDevice *device, VbLocalService *local)
   return NULL;
 }
 
-/* Brings the objects of a connected device in line with what its peer offers now. Objects of services
- * that did not change stay. */
+/* Brings the objects of a connected device in line with what its peer offers now. Objects of
+ * services that did not change stay. */
 void
 vb_gatt_client_sync (VbDevice *device)
 {

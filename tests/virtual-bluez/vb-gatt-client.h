@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The client's view of a peer's GATT database: GattService1, GattCharacteristic1 and GattDescriptor1
- * below a Device1. The objects outlive the link; what they stand for on the peer is looked up
- * again at each connection.
+ * The client's view of a peer's GATT database: GattService1, GattCharacteristic1 and
+ * GattDescriptor1 below a Device1. The objects outlive the link; what they stand for on the peer is
+ * looked up again at each connection.
  */
 
 #include "vb-database.h"
@@ -39,9 +39,9 @@ struct _VbRemoteCharacteristic
   gboolean subscribed;          /* the CCC descriptor is set on the peer */
   int notify_fd;                /* our end of AcquireNotify's socket, -1 = none */
   guint notify_watch;
-  int write_fd;                 /* our end of AcquireWrite's socket, -1 = none */
+  int write_fd; /* our end of AcquireWrite's socket, -1 = none */
   guint write_watch;
-  gpointer reading;             /* operation of vb-gatt-operations.c under way */
+  gpointer reading; /* operation of vb-gatt-operations.c under way */
   gpointer writing;
 };
 
@@ -69,14 +69,19 @@ VbDevice *vb_remote_characteristic_get_device (VbRemoteCharacteristic *self);
 VbBus *vb_remote_characteristic_get_bus (VbRemoteCharacteristic *self);
 
 /* vb-gatt-operations.c: reading and writing */
-gboolean vb_operation_read (VbRemoteCharacteristic *self, GDBusMethodInvocation *invocation,
+gboolean vb_operation_read (VbRemoteCharacteristic *self,
+                            GDBusMethodInvocation *invocation,
                             GVariant *options);
-gboolean vb_operation_write (VbRemoteCharacteristic *self, GDBusMethodInvocation *invocation,
-                             GVariant *value, GVariant *options);
-gboolean vb_operation_read_descriptor (VbRemoteDescriptor *self, GDBusMethodInvocation *invocation,
+gboolean vb_operation_write (VbRemoteCharacteristic *self,
+                             GDBusMethodInvocation *invocation,
+                             GVariant *value,
+                             GVariant *options);
+gboolean vb_operation_read_descriptor (VbRemoteDescriptor *self,
+                                       GDBusMethodInvocation *invocation,
                                        GVariant *options);
 gboolean vb_operation_write_descriptor (VbRemoteDescriptor *self,
-                                        GDBusMethodInvocation *invocation, GVariant *value,
+                                        GDBusMethodInvocation *invocation,
+                                        GVariant *value,
                                         GVariant *options);
 void vb_operation_send_command (VbRemoteCharacteristic *self, GVariant *value);
 void vb_operation_cancel (gpointer operation);
@@ -88,10 +93,12 @@ gboolean vb_notify_method_start (BluezGattCharacteristic1 *object,
 gboolean vb_notify_method_stop (BluezGattCharacteristic1 *object,
                                 GDBusMethodInvocation *invocation);
 gboolean vb_notify_method_acquire (BluezGattCharacteristic1 *object,
-                                   GDBusMethodInvocation *invocation, GUnixFDList *fds,
+                                   GDBusMethodInvocation *invocation,
+                                   GUnixFDList *fds,
                                    GVariant *options);
 gboolean vb_notify_method_acquire_write (BluezGattCharacteristic1 *object,
-                                         GDBusMethodInvocation *invocation, GUnixFDList *fds,
+                                         GDBusMethodInvocation *invocation,
+                                         GUnixFDList *fds,
                                          GVariant *options);
 void vb_notify_arm (VbRemoteCharacteristic *self);
 void vb_notify_disarm (VbRemoteCharacteristic *self);

@@ -99,8 +99,8 @@ on_write_socket (gint fd, GIOCondition condition, gpointer user_data)
       close_write_socket (self);
       return G_SOURCE_REMOVE;
     }
-  g_autoptr (GVariant) value =
-    g_variant_ref_sink (g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, buffer, size, 1));
+  g_autoptr (GVariant) value
+      = g_variant_ref_sink (g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, buffer, size, 1));
   vb_operation_send_command (self, value);
   return G_SOURCE_CONTINUE;
 }
@@ -118,7 +118,7 @@ vb_notify_method_start (BluezGattCharacteristic1 *object, GDBusMethodInvocation 
   VbDevice *device = vb_remote_characteristic_get_device (self);
   VbBus *bus = vb_remote_characteristic_get_bus (self);
   const char *sender = g_dbus_method_invocation_get_sender (invocation);
-  const char *const *flags = (const char *const *) self->flags;
+  const char *const *flags = (const char *const *)self->flags;
 
   if (device->disconnect_timer != 0)
     vb_bus_return_error (bus, invocation, "NotConnected", "Not Connected");
@@ -173,7 +173,8 @@ vb_notify_method_stop (BluezGattCharacteristic1 *object, GDBusMethodInvocation *
   return TRUE;
 }
 
-/* Answers with one end of a new socket and returns the other, -1 after an error that was answered. */
+/* Answers with one end of a new socket and returns the other, -1 after an error that was answered.
+ */
 static int
 return_socket (VbRemoteCharacteristic *self, GDBusMethodInvocation *invocation)
 {
@@ -188,14 +189,16 @@ return_socket (VbRemoteCharacteristic *self, GDBusMethodInvocation *invocation)
 
   g_autoptr (GUnixFDList) list = g_unix_fd_list_new_from_array (&ends[1], 1);
   vb_bus_flush (bus);
-  g_dbus_method_invocation_return_value_with_unix_fd_list (
-    invocation, g_variant_new ("(hq)", 0, VB_MTU), list);
+  g_dbus_method_invocation_return_value_with_unix_fd_list (invocation,
+                                                           g_variant_new ("(hq)", 0, VB_MTU), list);
   return ends[0];
 }
 
 gboolean
-vb_notify_method_acquire (BluezGattCharacteristic1 *object, GDBusMethodInvocation *invocation,
-                          GUnixFDList *fds, GVariant *options)
+vb_notify_method_acquire (BluezGattCharacteristic1 *object,
+                          GDBusMethodInvocation *invocation,
+                          GUnixFDList *fds,
+                          GVariant *options)
 {
   VbRemoteCharacteristic *self = vb_interface_get_owner (object);
   VbBus *bus = vb_remote_characteristic_get_bus (self);
@@ -206,7 +209,7 @@ vb_notify_method_acquire (BluezGattCharacteristic1 *object, GDBusMethodInvocatio
     vb_bus_return_error (bus, invocation, "NotPermitted", "Notify acquired");
   else if (self->subscribers->len > 0)
     vb_bus_return_error (bus, invocation, "InProgress", "In Progress");
-  else if (!g_strv_contains ((const char *const *) self->flags, "notify"))
+  else if (!g_strv_contains ((const char *const *)self->flags, "notify"))
     vb_bus_return_error (bus, invocation, "NotSupported", "Operation is not supported");
   else
     {
@@ -214,8 +217,8 @@ vb_notify_method_acquire (BluezGattCharacteristic1 *object, GDBusMethodInvocatio
       self->notify_fd = return_socket (self, invocation);
       if (self->notify_fd >= 0)
         {
-          self->notify_watch =
-            g_unix_fd_add (self->notify_fd, G_IO_HUP | G_IO_ERR, on_notify_socket_closed, self);
+          self->notify_watch
+              = g_unix_fd_add (self->notify_fd, G_IO_HUP | G_IO_ERR, on_notify_socket_closed, self);
           vb_notify_arm (self);
         }
       else
@@ -226,7 +229,8 @@ vb_notify_method_acquire (BluezGattCharacteristic1 *object, GDBusMethodInvocatio
 
 gboolean
 vb_notify_method_acquire_write (BluezGattCharacteristic1 *object,
-                                GDBusMethodInvocation *invocation, GUnixFDList *fds,
+                                GDBusMethodInvocation *invocation,
+                                GUnixFDList *fds,
                                 GVariant *options)
 {
   VbRemoteCharacteristic *self = vb_interface_get_owner (object);
@@ -236,15 +240,15 @@ vb_notify_method_acquire_write (BluezGattCharacteristic1 *object,
     vb_bus_return_error (bus, invocation, "Failed", "Not connected");
   else if (self->write_fd >= 0)
     vb_bus_return_error (bus, invocation, "NotPermitted", "Write acquired");
-  else if (!g_strv_contains ((const char *const *) self->flags, "write-without-response"))
+  else if (!g_strv_contains ((const char *const *)self->flags, "write-without-response"))
     vb_bus_return_error (bus, invocation, "NotSupported", "Operation is not supported");
   else
     {
       bluez_gatt_characteristic1_set_write_acquired (object, TRUE);
       self->write_fd = return_socket (self, invocation);
       if (self->write_fd >= 0)
-        self->write_watch =
-          g_unix_fd_add (self->write_fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_write_socket, self);
+        self->write_watch
+            = g_unix_fd_add (self->write_fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_write_socket, self);
       else
         bluez_gatt_characteristic1_set_write_acquired (object, FALSE);
     }
@@ -261,8 +265,8 @@ vb_notify_client_gone (VbRemoteCharacteristic *self, const char *client)
     remove_subscriber (self, index);
 }
 
-/* A notification arrives: into the socket of AcquireNotify, else as a change of Value, which is sent
- * for an equal value too. `value` is ay. */
+/* A notification arrives: into the socket of AcquireNotify, else as a change of Value, which is
+ * sent for an equal value too. `value` is ay. */
 void
 vb_notify_deliver (VbRemoteCharacteristic *self, GVariant *value)
 {
@@ -298,7 +302,7 @@ deliver_to_device (VbDevice *device, VbLocalCharacteristic *source, GVariant *va
           if (characteristic->local != source || !characteristic->subscribed)
             continue;
           vb_notify_deliver (characteristic, value);
-          if (!g_strv_contains ((const char *const *) characteristic->flags, "notify"))
+          if (!g_strv_contains ((const char *const *)characteristic->flags, "notify"))
             vb_local_characteristic_confirm (source);
         }
     }
@@ -314,7 +318,7 @@ vb_notify_send (VbLocalCharacteristic *source, GVariant *value)
   if (source->subscriptions == 0)
     return;
   g_hash_table_iter_init (&iter, source->adapter->devices);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &device))
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&device))
     if (device->link != NULL && device->link->peripheral == device)
       deliver_to_device (device->link->central, source, value);
 }

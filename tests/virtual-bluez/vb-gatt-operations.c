@@ -82,7 +82,7 @@ att_code_of (GError *error, gboolean write)
 
       if (*end != '\0')
         return ATT_APPLICATION;
-      return code < ATT_APPLICATION || code > ATT_APPLICATION_LAST ? ATT_UNLIKELY : (guint8) code;
+      return code < ATT_APPLICATION || code > ATT_APPLICATION_LAST ? ATT_UNLIKELY : (guint8)code;
     }
   if (g_str_equal (kind, "NotSupported"))
     return ATT_REQUEST_NOT_SUPPORTED;
@@ -102,8 +102,13 @@ att_code_of (GError *error, gboolean write)
 /* --- life of an operation --- */
 
 static Operation *
-operation_new (VbLink *link, VbBus *bus, gpointer skeleton, gpointer *slot, gboolean write,
-               guint16 offset, GDBusMethodInvocation *call)
+operation_new (VbLink *link,
+               VbBus *bus,
+               gpointer skeleton,
+               gpointer *slot,
+               gboolean write,
+               guint16 offset,
+               GDBusMethodInvocation *call)
 {
   Operation *self = g_new0 (Operation, 1);
 
@@ -186,10 +191,10 @@ vb_operation_cancel (gpointer operation)
   if (self == NULL)
     return;
   for (guint i = 0; i < self->calls->len; i++)
-    vb_bus_return (self->bus, self->calls->pdata[i],
-                   self->write ? NULL
-                               : g_variant_new ("(@ay)", g_variant_new_array (G_VARIANT_TYPE_BYTE,
-                                                                              NULL, 0)));
+    vb_bus_return (
+        self->bus, self->calls->pdata[i],
+        self->write ? NULL
+                    : g_variant_new ("(@ay)", g_variant_new_array (G_VARIANT_TYPE_BYTE, NULL, 0)));
   g_ptr_array_set_size (self->calls, 0);
   operation_detach (self);
   g_cancellable_cancel (self->cancellable); /* its end frees the operation */
@@ -220,8 +225,8 @@ application_done (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   Operation *self = user_data;
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) reply =
-    g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  g_autoptr (GVariant) reply
+      = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
 
   if (g_cancellable_is_cancelled (self->cancellable))
     {
@@ -237,7 +242,8 @@ application_done (GObject *source, GAsyncResult *result, gpointer user_data)
   if (reply == NULL)
     operation_answer (self, att_code_of (error, self->write), NULL);
   else if (self->write)
-    operation_answer (self, g_variant_n_children (reply) == 0 ? 0 : ATT_REQUEST_NOT_SUPPORTED, NULL);
+    operation_answer (self, g_variant_n_children (reply) == 0 ? 0 : ATT_REQUEST_NOT_SUPPORTED,
+                      NULL);
   else if (!g_variant_is_of_type (reply, G_VARIANT_TYPE ("(ay)")))
     operation_answer (self, ATT_REQUEST_NOT_SUPPORTED, NULL);
   else
@@ -264,8 +270,8 @@ application_options (VbLink *link, guint16 offset)
 
 /* `interface` is of the attribute, `value` NULL for a read. */
 static void
-call_application (Operation *self, const char *owner, const char *path, const char *interface,
-                  GVariant *value)
+call_application (
+    Operation *self, const char *owner, const char *path, const char *interface, GVariant *value)
 {
   GVariant *options = application_options (self->link, self->offset);
 
@@ -360,7 +366,7 @@ vb_operation_read (VbRemoteCharacteristic *self, GDBusMethodInvocation *call, GV
       Operation *operation = operation_new (self->service->device->link, bus, self->skeleton,
                                             &self->reading, FALSE, offset, call);
 
-      if (!vb_flags_allow ((const char *const *) local->flags, "read"))
+      if (!vb_flags_allow ((const char *const *)local->flags, "read"))
         fail (operation, ATT_READ_NOT_PERMITTED);
       else if (local->owner == NULL)
         read_own (operation, local->value);
@@ -378,8 +384,8 @@ vb_operation_send_command (VbRemoteCharacteristic *self, GVariant *value)
   VbLocalCharacteristic *local = self->local;
 
   if (local == NULL || local->owner == NULL
-      || !(vb_flags_allow ((const char *const *) local->flags, "write")
-           || vb_flags_allow ((const char *const *) local->flags, "write-without-response")))
+      || !(vb_flags_allow ((const char *const *)local->flags, "write")
+           || vb_flags_allow ((const char *const *)local->flags, "write-without-response")))
     return;
   g_dbus_connection_call (vb_bus_get_connection (vb_remote_characteristic_get_bus (self)),
                           local->owner, local->path, "org.bluez.GattCharacteristic1", "WriteValue",
@@ -389,16 +395,18 @@ vb_operation_send_command (VbRemoteCharacteristic *self, GVariant *value)
 }
 
 static void
-write_request (VbRemoteCharacteristic *self, GDBusMethodInvocation *call, GVariant *value,
+write_request (VbRemoteCharacteristic *self,
+               GDBusMethodInvocation *call,
+               GVariant *value,
                guint16 offset)
 {
   VbLocalCharacteristic *local = self->local;
-  Operation *operation =
-    operation_new (self->service->device->link, vb_remote_characteristic_get_bus (self),
-                   self->skeleton, &self->writing, TRUE, offset, call);
+  Operation *operation
+      = operation_new (self->service->device->link, vb_remote_characteristic_get_bus (self),
+                       self->skeleton, &self->writing, TRUE, offset, call);
 
-  if (!vb_flags_allow ((const char *const *) local->flags, "write")
-      && !vb_flags_allow ((const char *const *) local->flags, "write-without-response"))
+  if (!vb_flags_allow ((const char *const *)local->flags, "write")
+      && !vb_flags_allow ((const char *const *)local->flags, "write-without-response"))
     fail (operation, ATT_WRITE_NOT_PERMITTED);
   else if (g_variant_n_children (value) + offset > MAX_VALUE)
     fail (operation, ATT_INVALID_LENGTH);
@@ -409,10 +417,12 @@ write_request (VbRemoteCharacteristic *self, GDBusMethodInvocation *call, GVaria
 }
 
 gboolean
-vb_operation_write (VbRemoteCharacteristic *self, GDBusMethodInvocation *call, GVariant *value,
+vb_operation_write (VbRemoteCharacteristic *self,
+                    GDBusMethodInvocation *call,
+                    GVariant *value,
                     GVariant *options)
 {
-  const char *const *flags = (const char *const *) self->flags;
+  const char *const *flags = (const char *const *)self->flags;
   VbBus *bus = vb_remote_characteristic_get_bus (self);
   const char *type;
   guint16 offset;
@@ -427,7 +437,7 @@ vb_operation_write (VbRemoteCharacteristic *self, GDBusMethodInvocation *call, G
     invalid_arguments (bus, call);
   else if (type == NULL ? g_strv_contains (flags, "write")
                         : g_ascii_strcasecmp (type, "request") == 0
-                            || g_ascii_strcasecmp (type, "reliable") == 0)
+                              || g_ascii_strcasecmp (type, "reliable") == 0)
     write_request (self, call, value, offset);
   else if ((type != NULL && g_ascii_strcasecmp (type, "command") != 0) || offset != 0
            || (type == NULL && !g_strv_contains (flags, "write-without-response")))
@@ -441,7 +451,8 @@ vb_operation_write (VbRemoteCharacteristic *self, GDBusMethodInvocation *call, G
 }
 
 gboolean
-vb_operation_read_descriptor (VbRemoteDescriptor *self, GDBusMethodInvocation *call,
+vb_operation_read_descriptor (VbRemoteDescriptor *self,
+                              GDBusMethodInvocation *call,
                               GVariant *options)
 {
   VbBus *bus = vb_remote_characteristic_get_bus (self->characteristic);
@@ -455,9 +466,8 @@ vb_operation_read_descriptor (VbRemoteDescriptor *self, GDBusMethodInvocation *c
     invalid_arguments (bus, call);
   else if (!join_read (self->reading, bus, call, offset))
     {
-      Operation *operation =
-        operation_new (self->characteristic->service->device->link, bus, self->skeleton,
-                       &self->reading, FALSE, offset, call);
+      Operation *operation = operation_new (self->characteristic->service->device->link, bus,
+                                            self->skeleton, &self->reading, FALSE, offset, call);
       guint8 ccc[2] = { self->characteristic->subscribed, 0 };
 
       if (g_str_equal (local->uuid, CCC_UUID))
@@ -467,7 +477,7 @@ vb_operation_read_descriptor (VbRemoteDescriptor *self, GDBusMethodInvocation *c
         }
       else if (local->path == NULL)
         read_own (operation, local->value);
-      else if (!vb_flags_allow ((const char *const *) local->flags, "read"))
+      else if (!vb_flags_allow ((const char *const *)local->flags, "read"))
         fail (operation, ATT_READ_NOT_PERMITTED);
       else
         call_application (operation, local->characteristic->owner, local->path,
@@ -477,8 +487,10 @@ vb_operation_read_descriptor (VbRemoteDescriptor *self, GDBusMethodInvocation *c
 }
 
 gboolean
-vb_operation_write_descriptor (VbRemoteDescriptor *self, GDBusMethodInvocation *call,
-                               GVariant *value, GVariant *options)
+vb_operation_write_descriptor (VbRemoteDescriptor *self,
+                               GDBusMethodInvocation *call,
+                               GVariant *value,
+                               GVariant *options)
 {
   VbBus *bus = vb_remote_characteristic_get_bus (self->characteristic);
   VbLocalDescriptor *local = self->local;
@@ -495,11 +507,10 @@ vb_operation_write_descriptor (VbRemoteDescriptor *self, GDBusMethodInvocation *
     vb_bus_return_error (bus, call, "NotPermitted", "Write not permitted");
   else
     {
-      Operation *operation =
-        operation_new (self->characteristic->service->device->link, bus, self->skeleton,
-                       &self->writing, TRUE, offset, call);
+      Operation *operation = operation_new (self->characteristic->service->device->link, bus,
+                                            self->skeleton, &self->writing, TRUE, offset, call);
 
-      if (local->path == NULL || !vb_flags_allow ((const char *const *) local->flags, "write"))
+      if (local->path == NULL || !vb_flags_allow ((const char *const *)local->flags, "write"))
         fail (operation, ATT_WRITE_NOT_PERMITTED);
       else
         call_application (operation, local->characteristic->owner, local->path,

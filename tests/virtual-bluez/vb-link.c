@@ -82,13 +82,13 @@ add_service_uuids (VbLink *self)
   g_autoptr (GPtrArray) uuids = g_ptr_array_new ();
 
   for (guint i = 0; i < services->len; i++)
-    g_ptr_array_add (uuids, ((VbLocalService *) services->pdata[i])->uuid);
+    g_ptr_array_add (uuids, ((VbLocalService *)services->pdata[i])->uuid);
   g_ptr_array_add (uuids, NULL);
-  vb_device_add_uuids (self->central, (const char *const *) uuids->pdata);
+  vb_device_add_uuids (self->central, (const char *const *)uuids->pdata);
 }
 
-/* Ends the discovery of services: the flag first, the objects after it, as bluetoothd 5.66 does, unless
- * the options want it otherwise. */
+/* Ends the discovery of services: the flag first, the objects after it, as bluetoothd 5.66 does,
+ * unless the options want it otherwise. */
 void
 vb_link_resolve (VbLink *self)
 {
@@ -152,7 +152,8 @@ establish (VbDevice *self, VbAdapter *peer)
 {
   const VbOptions *options = &self->adapter->world->options;
   VbLink *link = g_new0 (VbLink, 1);
-  /* After Connect() bluetoothd 5.66 misses to signal Connected, after an own reconnection it does. */
+  /* After Connect() bluetoothd 5.66 misses to signal Connected, after an own reconnection it does.
+   */
   gboolean signalled = self->connect_call == NULL || options->signal_connected;
 
   end_attempt (self);
@@ -201,8 +202,8 @@ vb_link_peer_heard (VbAdapter *adapter, VbPeer *peer)
   if (bluez_device1_get_blocked (device->skeleton))
     return;
   if (device->connecting || (device->auto_connect && !device->auto_connect_off))
-    device->establish_timer =
-      g_timeout_add (adapter->world->options.connect_delay_ms, on_establish, device);
+    device->establish_timer
+        = g_timeout_add (adapter->world->options.connect_delay_ms, on_establish, device);
 }
 
 /* A profile was registered or the device became trusted: from now on it is connected when heard. */
@@ -244,8 +245,8 @@ vb_link_method_connect (BluezDevice1 *object, GDBusMethodInvocation *invocation)
       self->auto_connect_off = FALSE;
       self->connecting = TRUE;
       self->connect_call = invocation;
-      self->connect_timer =
-        g_timeout_add (world->options.connect_timeout_ms, on_connect_timeout, self);
+      self->connect_timer
+          = g_timeout_add (world->options.connect_timeout_ms, on_connect_timeout, self);
       if (peer != NULL && vb_peer_is_heard_by (peer->peer, self->adapter))
         vb_link_peer_heard (self->adapter, peer->peer);
     }
@@ -328,8 +329,8 @@ vb_link_request_disconnect (VbDevice *self, GDBusMethodInvocation *invocation)
     }
   g_ptr_array_add (self->disconnect_calls, invocation);
   if (self->disconnect_timer == 0)
-    self->disconnect_timer = g_timeout_add (self->adapter->world->options.disconnect_delay_ms,
-                                            on_disconnect, self);
+    self->disconnect_timer
+        = g_timeout_add (self->adapter->world->options.disconnect_delay_ms, on_disconnect, self);
 }
 
 gboolean

@@ -10,7 +10,7 @@ struct _VbLink
   VbDevice *central;    /* the peripheral, as the central's adapter sees it */
   VbDevice *peripheral; /* the central, as the peripheral's adapter sees it */
   gboolean resolved;
-  GQueue operations;    /* VbOperation of vb-gatt-client.c under way on this link */
+  GQueue operations; /* VbOperation of vb-gatt-client.c under way on this link */
 };
 
 gboolean vb_link_method_connect (BluezDevice1 *object, GDBusMethodInvocation *invocation);

@@ -2,7 +2,8 @@
 
 /*
  * virtual-bluez: an org.bluez for a private bus, with adapters that hear each other. What a GATT
- * application registers on one adapter appears as a remote device on the others, as with real radios.
+ * application registers on one adapter appears as a remote device on the others, as with real
+ * radios.
  */
 
 #include "vb-control.h"
@@ -38,7 +39,7 @@ on_signal (gpointer user_data)
 static void
 on_name_acquired (GDBusConnection *connection, const char *name, gpointer user_data)
 {
-  ((Claim *) user_data)->owned = TRUE;
+  ((Claim *)user_data)->owned = TRUE;
 }
 
 /* Either the name was never free, or a virtual-bluez with --name-replace took it over. */
@@ -60,13 +61,13 @@ on_name_lost (GDBusConnection *connection, const char *name, gpointer user_data)
 static void
 claim_name (Claim *claim, GDBusConnection *connection, const char *name, gboolean replace)
 {
-  GBusNameOwnerFlags flags =
-    G_BUS_NAME_OWNER_FLAGS_ALLOW_REPLACEMENT | G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE;
+  GBusNameOwnerFlags flags
+      = G_BUS_NAME_OWNER_FLAGS_ALLOW_REPLACEMENT | G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE;
 
   if (replace)
     flags |= G_BUS_NAME_OWNER_FLAGS_REPLACE;
-  claim->id = g_bus_own_name_on_connection (connection, name, flags, on_name_acquired,
-                                            on_name_lost, claim, NULL);
+  claim->id = g_bus_own_name_on_connection (connection, name, flags, on_name_acquired, on_name_lost,
+                                            claim, NULL);
 }
 
 /* GLib warns about the release of a name that another has by now. */

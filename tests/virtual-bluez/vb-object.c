@@ -2,11 +2,10 @@
 
 #include "vb-bus-private.h"
 
-static G_DEFINE_QUARK (vb-interface, vb_interface)
-static G_DEFINE_QUARK (vb-interface-class, vb_interface_class)
+static G_DEFINE_QUARK (vb - interface, vb_interface) static G_DEFINE_QUARK (vb - interface - class,
+                                                                            vb_interface_class)
 
-VbInterface *
-vb_interface_of (gpointer skeleton)
+    VbInterface *vb_interface_of (gpointer skeleton)
 {
   return g_object_get_qdata (G_OBJECT (skeleton), vb_interface_quark ());
 }
@@ -32,9 +31,9 @@ vb_interface_get_property (VbInterface *self, const char *name)
   if (klass->has_property != NULL && !klass->has_property (self->owner, name))
     return NULL;
 
-  GVariant *value = klass->generated.get_property (self->object->bus->connection, NULL,
-                                                   self->object->path, vb_interface_get_name (self), name,
-                                                   NULL, self->skeleton);
+  GVariant *value
+      = klass->generated.get_property (self->object->bus->connection, NULL, self->object->path,
+                                       vb_interface_get_name (self), name, NULL, self->skeleton);
   return value != NULL ? g_variant_take_ref (value) : NULL;
 }
 
@@ -91,11 +90,10 @@ vb_interface_send_changes (VbInterface *self)
     }
   g_ptr_array_set_size (self->changed, 0);
   self->queued = FALSE;
-  g_dbus_connection_emit_signal (self->object->bus->connection, NULL, self->object->path,
-                                 PROPERTIES_INTERFACE, "PropertiesChanged",
-                                 g_variant_new ("(sa{sv}as)", vb_interface_get_name (self), &changed,
-                                                &invalidated),
-                                 NULL);
+  g_dbus_connection_emit_signal (
+      self->object->bus->connection, NULL, self->object->path, PROPERTIES_INTERFACE,
+      "PropertiesChanged",
+      g_variant_new ("(sa{sv}as)", vb_interface_get_name (self), &changed, &invalidated), NULL);
 }
 
 static gboolean
@@ -115,7 +113,7 @@ queue_change (VbInterface *self, const char *name)
 
   if (g_ptr_array_find (self->changed, name, NULL))
     return;
-  g_ptr_array_add (self->changed, (gpointer) name);
+  g_ptr_array_add (self->changed, (gpointer)name);
   if (!self->queued)
     {
       self->queued = TRUE;
@@ -170,8 +168,8 @@ on_set_property (GObject *object, guint id, const GValue *value, GParamSpec *psp
   if (self == NULL || self->muted || !self->object->published)
     return;
 
-  const char *name =
-    find_property_name (g_dbus_interface_skeleton_get_info (self->skeleton), pspec->name);
+  const char *name
+      = find_property_name (g_dbus_interface_skeleton_get_info (self->skeleton), pspec->name);
   if (name != NULL)
     queue_change (self, name);
 }
@@ -188,7 +186,7 @@ vb_interface_changed (gpointer skeleton, const char *property)
 {
   VbInterface *self = vb_interface_of (skeleton);
   GDBusPropertyInfo *info = g_dbus_interface_info_lookup_property (
-    g_dbus_interface_skeleton_get_info (self->skeleton), property);
+      g_dbus_interface_skeleton_get_info (self->skeleton), property);
 
   if (self->object->published)
     queue_change (self, info->name);
@@ -210,9 +208,14 @@ vb_interface_get_owner (gpointer skeleton)
 /* --- classes --- */
 
 static void
-on_skeleton_call (GDBusConnection *connection, const char *sender, const char *path,
-                  const char *interface, const char *method, GVariant *parameters,
-                  GDBusMethodInvocation *invocation, gpointer user_data)
+on_skeleton_call (GDBusConnection *connection,
+                  const char *sender,
+                  const char *path,
+                  const char *interface,
+                  const char *method,
+                  GVariant *parameters,
+                  GDBusMethodInvocation *invocation,
+                  gpointer user_data)
 {
   vb_bus_handle_call (vb_interface_of (user_data)->object->bus, invocation);
 }
@@ -223,17 +226,19 @@ static const GDBusInterfaceVTable skeleton_vtable = { .method_call = on_skeleton
 static GDBusInterfaceVTable *
 get_skeleton_vtable (GDBusInterfaceSkeleton *skeleton)
 {
-  return (GDBusInterfaceVTable *) &skeleton_vtable;
+  return (GDBusInterfaceVTable *)&skeleton_vtable;
 }
 
 /*
- * Makes a generated skeleton class follow the rules of this file. Call it once for each class, before
- * the first instance. Returns the class's interface structure, whose handle_… functions the caller
- * fills in: they serve all instances, which is much smaller than signal handlers on each of
+ * Makes a generated skeleton class follow the rules of this file. Call it once for each class,
+ * before the first instance. Returns the class's interface structure, whose handle_… functions the
+ * caller fills in: they serve all instances, which is much smaller than signal handlers on each of
  * some ten thousand characteristics.
  */
 gpointer
-vb_interface_class_setup (GType skeleton_type, GType interface_type, VbHasProperty has_property,
+vb_interface_class_setup (GType skeleton_type,
+                          GType interface_type,
+                          VbHasProperty has_property,
                           VbSetProperty set_property)
 {
   GDBusInterfaceSkeletonClass *klass = g_type_class_ref (skeleton_type);
@@ -264,8 +269,8 @@ vb_object_new (VbBus *bus, const char *path)
   return self;
 }
 
-/* Adds an interface, before the object is published. Takes the skeleton's reference. `owner` is what
- * the class's functions get. */
+/* Adds an interface, before the object is published. Takes the skeleton's reference. `owner` is
+ * what the class's functions get. */
 void
 vb_object_add (VbObject *self, gpointer skeleton, gpointer owner)
 {
@@ -295,10 +300,9 @@ vb_object_publish (VbObject *self)
   self->published = TRUE;
   g_hash_table_insert (self->bus->objects, self->path, self);
   vb_bus_flush (self->bus);
-  g_dbus_connection_emit_signal (self->bus->connection, NULL, "/",
-                                 "org.freedesktop.DBus.ObjectManager", "InterfacesAdded",
-                                 g_variant_new ("(o@a{sa{sv}})", self->path, vb_object_get_interfaces (self)),
-                                 NULL);
+  g_dbus_connection_emit_signal (
+      self->bus->connection, NULL, "/", "org.freedesktop.DBus.ObjectManager", "InterfacesAdded",
+      g_variant_new ("(o@a{sa{sv}})", self->path, vb_object_get_interfaces (self)), NULL);
 }
 
 /* Announces that the object goes. */
@@ -370,4 +374,3 @@ vb_object_get_bus (VbObject *self)
 {
   return self->bus;
 }
-

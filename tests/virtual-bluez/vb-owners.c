@@ -35,8 +35,12 @@ client_free (gpointer data)
 }
 
 static void
-on_name_owner_changed (GDBusConnection *connection, const char *sender, const char *path,
-                       const char *interface, const char *signal, GVariant *parameters,
+on_name_owner_changed (GDBusConnection *connection,
+                       const char *sender,
+                       const char *path,
+                       const char *interface,
+                       const char *signal,
+                       GVariant *parameters,
                        gpointer user_data)
 {
   VbOwners *self = user_data;
@@ -50,8 +54,12 @@ on_name_owner_changed (GDBusConnection *connection, const char *sender, const ch
 }
 
 static void
-on_properties_changed (GDBusConnection *connection, const char *sender, const char *path,
-                       const char *interface, const char *signal, GVariant *parameters,
+on_properties_changed (GDBusConnection *connection,
+                       const char *sender,
+                       const char *path,
+                       const char *interface,
+                       const char *signal,
+                       GVariant *parameters,
                        gpointer user_data)
 {
   Client *client = user_data;
@@ -87,7 +95,10 @@ vb_owners_note (VbOwners *self, const char *client)
 
 /* Calls `func` for PropertiesChanged of one object of a client. */
 void
-vb_owners_listen (VbOwners *self, const char *client_name, const char *path, VbPropertiesFunc func,
+vb_owners_listen (VbOwners *self,
+                  const char *client_name,
+                  const char *path,
+                  VbPropertiesFunc func,
                   gpointer user_data)
 {
   Client *client = ensure_client (self, client_name);
@@ -95,8 +106,9 @@ vb_owners_listen (VbOwners *self, const char *client_name, const char *path, VbP
 
   if (client->subscription == 0)
     client->subscription = g_dbus_connection_signal_subscribe (
-      vb_bus_get_connection (self->world->bus), client_name, "org.freedesktop.DBus.Properties",
-      "PropertiesChanged", NULL, NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_properties_changed, client, NULL);
+        vb_bus_get_connection (self->world->bus), client_name, "org.freedesktop.DBus.Properties",
+        "PropertiesChanged", NULL, NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_properties_changed, client,
+        NULL);
   listener->func = func;
   listener->user_data = user_data;
   g_hash_table_insert (client->listeners, g_strdup (path), listener);
@@ -119,9 +131,9 @@ vb_owners_new (VbWorld *world)
   self->world = world;
   self->clients = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, client_free);
   self->name_watch = g_dbus_connection_signal_subscribe (
-    vb_bus_get_connection (world->bus), "org.freedesktop.DBus", "org.freedesktop.DBus",
-    "NameOwnerChanged", "/org/freedesktop/DBus", NULL, G_DBUS_SIGNAL_FLAGS_NONE,
-    on_name_owner_changed, self, NULL);
+      vb_bus_get_connection (world->bus), "org.freedesktop.DBus", "org.freedesktop.DBus",
+      "NameOwnerChanged", "/org/freedesktop/DBus", NULL, G_DBUS_SIGNAL_FLAGS_NONE,
+      on_name_owner_changed, self, NULL);
   return self;
 }
 

@@ -15,6 +15,9 @@ typedef void (*VbPropertiesFunc) (GVariant *changed, gpointer user_data);
 VbOwners *vb_owners_new (VbWorld *world);
 void vb_owners_free (VbOwners *self);
 void vb_owners_note (VbOwners *self, const char *client);
-void vb_owners_listen (VbOwners *self, const char *client, const char *path, VbPropertiesFunc func,
+void vb_owners_listen (VbOwners *self,
+                       const char *client,
+                       const char *path,
+                       VbPropertiesFunc func,
                        gpointer user_data);
 void vb_owners_unlisten (VbOwners *self, const char *client, const char *path);

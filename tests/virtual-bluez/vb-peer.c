@@ -22,8 +22,8 @@ vb_report_clear (VbReport *self)
   vb_report_init (self);
 }
 
-/* A UUID as bluetoothd writes it: 128 bits, lower case. Takes "180a", "0x180a", 8 digits or the long
- * form; NULL when it is none of them. */
+/* A UUID as bluetoothd writes it: 128 bits, lower case. Takes "180a", "0x180a", 8 digits or the
+ * long form; NULL when it is none of them. */
 char *
 vb_uuid_expand (const char *uuid)
 {
@@ -70,7 +70,8 @@ vb_peer_free (VbPeer *self)
 gboolean
 vb_peer_is_heard_by (VbPeer *self, VbAdapter *adapter)
 {
-  if (!self->advertising || self->out_of_range || self->adapter == adapter || !adapter->central || !adapter->powered)
+  if (!self->advertising || self->out_of_range || self->adapter == adapter || !adapter->central
+      || !adapter->powered)
     return FALSE;
   if (self->adapter != NULL && !self->adapter->powered)
     return FALSE;

@@ -35,8 +35,8 @@ typedef struct
   gboolean out_of_range;
 } VbPeer;
 
-VbPeer *vb_peer_new (VbWorld *world, VbAdapter *adapter, const char *address,
-                     const char *address_type);
+VbPeer *
+vb_peer_new (VbWorld *world, VbAdapter *adapter, const char *address, const char *address_type);
 void vb_peer_free (VbPeer *self);
 gboolean vb_peer_is_heard_by (VbPeer *self, VbAdapter *adapter);
 void vb_peer_announce (VbPeer *self);

@@ -9,7 +9,8 @@
 static char *
 info_path (VbAdapter *adapter, const char *address)
 {
-  return g_build_filename (adapter->world->options.storage, adapter->address, address, "info", NULL);
+  return g_build_filename (adapter->world->options.storage, adapter->address, address, "info",
+                           NULL);
 }
 
 static void
@@ -25,12 +26,12 @@ load_device (VbAdapter *adapter, const char *address)
   g_autofree char *name = g_key_file_get_string (file, GROUP, "Name", NULL);
   g_autofree char *alias = g_key_file_get_string (file, GROUP, "Alias", NULL);
   g_auto (GStrv) uuids = g_key_file_get_string_list (file, GROUP, "Services", NULL, NULL);
-  VbDevice *device =
-    vb_device_new (adapter, address, address_type != NULL ? address_type : "random");
+  VbDevice *device
+      = vb_device_new (adapter, address, address_type != NULL ? address_type : "random");
 
   vb_device_set_temporary (device, FALSE);
   vb_device_set_names (device, name, alias);
-  vb_device_add_uuids (device, (const char *const *) uuids);
+  vb_device_add_uuids (device, (const char *const *)uuids);
   bluez_device1_set_trusted (device->skeleton,
                              g_key_file_get_boolean (file, GROUP, "Trusted", NULL));
   device->resolved_before = g_key_file_get_boolean (file, GROUP, "Resolved", NULL);
@@ -73,7 +74,7 @@ vb_storage_save (VbDevice *device)
     g_key_file_set_string (file, GROUP, "Name", name);
   if (device->alias != NULL)
     g_key_file_set_string (file, GROUP, "Alias", device->alias);
-  g_key_file_set_string_list (file, GROUP, "Services", uuids, g_strv_length ((GStrv) uuids));
+  g_key_file_set_string_list (file, GROUP, "Services", uuids, g_strv_length ((GStrv)uuids));
   g_key_file_set_boolean (file, GROUP, "Trusted", bluez_device1_get_trusted (device->skeleton));
   g_key_file_set_boolean (file, GROUP, "Resolved", device->resolved_before);
   g_key_file_set_boolean (file, GROUP, "Connected", device->link != NULL);

@@ -3,7 +3,8 @@
 
 /*
  * What bluetoothd remembers over a restart: a key file for each permanent device,
- * DIRECTORY/ADAPTER/DEVICE/info, as in /var/lib/bluetooth. Without a directory nothing is remembered.
+ * DIRECTORY/ADAPTER/DEVICE/info, as in /var/lib/bluetooth. Without a directory nothing is
+ * remembered.
  */
 
 #include "vb-device.h"

@@ -36,29 +36,30 @@ vb_options_init (VbOptions *self)
 static char *
 format_address (guint64 address)
 {
-  return g_strdup_printf ("%02X:%02X:%02X:%02X:%02X:%02X", (guint) (address >> 40 & 0xff),
-                          (guint) (address >> 32 & 0xff), (guint) (address >> 24 & 0xff),
-                          (guint) (address >> 16 & 0xff), (guint) (address >> 8 & 0xff),
-                          (guint) (address & 0xff));
+  return g_strdup_printf ("%02X:%02X:%02X:%02X:%02X:%02X", (guint)(address >> 40 & 0xff),
+                          (guint)(address >> 32 & 0xff), (guint)(address >> 24 & 0xff),
+                          (guint)(address >> 16 & 0xff), (guint)(address >> 8 & 0xff),
+                          (guint)(address & 0xff));
 }
 
-/* 00:AA:01:00:00:00, 00:AA:01:01:00:01, ...: the addresses that the kernel's virtual controllers have. */
+/* 00:AA:01:00:00:00, 00:AA:01:01:00:01, ...: the addresses that the kernel's virtual controllers
+ * have. */
 static char *
 central_address (int index)
 {
-  return format_address (G_GUINT64_CONSTANT (0x00aa01000000) | (guint64) index << 16
-                         | (guint64) index);
+  return format_address (G_GUINT64_CONSTANT (0x00aa01000000) | (guint64)index << 16
+                         | (guint64)index);
 }
 
 /* Takes the adapter into the world. `address` NULL means: the usual one of that index. */
 VbAdapter *
 vb_world_add_adapter (VbWorld *self, int index, gboolean central, const char *address)
 {
-  g_autofree char *usual =
-    central ? central_address (index)
-            : format_address (FIRST_PERIPHERAL_ADDRESS + (guint64) (index - self->options.centrals));
-  VbAdapter *adapter =
-    vb_adapter_new (self, index, central, address != NULL ? address : usual);
+  g_autofree char *usual
+      = central
+            ? central_address (index)
+            : format_address (FIRST_PERIPHERAL_ADDRESS + (guint64)(index - self->options.centrals));
+  VbAdapter *adapter = vb_adapter_new (self, index, central, address != NULL ? address : usual);
 
   g_ptr_array_add (self->adapters, adapter);
   g_hash_table_insert (self->by_address, adapter->address, adapter);
@@ -117,7 +118,7 @@ vb_world_client_gone (VbWorld *self, const char *client)
       vb_application_client_gone (adapter, client);
       vb_discovery_client_gone (adapter, client);
       g_hash_table_iter_init (&iter, adapter->devices);
-      while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &device))
+      while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&device))
         vb_gatt_client_client_gone (device, client);
     }
 }
@@ -130,7 +131,7 @@ vb_world_new (GDBusConnection *connection, const VbOptions *options)
   self->options = *options;
   self->adapters = g_ptr_array_new ();
   self->by_address = g_hash_table_new (g_str_hash, g_str_equal);
-  self->plain_peers = g_ptr_array_new_with_free_func ((GDestroyNotify) vb_peer_free);
+  self->plain_peers = g_ptr_array_new_with_free_func ((GDestroyNotify)vb_peer_free);
   self->bus = vb_bus_new (connection);
   self->owners = vb_owners_new (self);
   self->faults = vb_faults_new (self);

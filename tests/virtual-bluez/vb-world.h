@@ -19,7 +19,7 @@ typedef struct
 {
   int centrals;
   int peripherals;
-  gboolean show_gap;         /* export the GAP service of remote devices, as from 5.80 on */
+  gboolean show_gap; /* export the GAP service of remote devices, as from 5.80 on */
   gboolean replace_name;
   char *storage;             /* directory of remembered devices, NULL = none; not owned */
   int temporary_timeout_ms;  /* life of an untrusted device without connection and discovery */
