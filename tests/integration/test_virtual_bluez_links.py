@@ -351,3 +351,28 @@ def test_devices_are_remembered_over_a_restart(
     client.adapter.call("RemoveDevice", client.device_path)
     client.bluez.restart()
     assert client.device_path not in client.objects
+
+
+def test_holds_a_thousand_devices(
+    bus: Bus,
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+) -> None:
+    count = 1000
+    bluez = virtual_bluez("--peripherals", str(count))
+    client = Client(bus, bluez, virtual_chip(*(f"hci{1 + number}" for number in range(count))))
+    client.adapter.call("StartDiscovery")
+    found = client.added.wait(lambda signal: DEVICE in signal.args[1], count=count)
+    client.adapter.call("StopDiscovery")
+    paths = [signal.args[0] for signal in found if signal.args[0].startswith("/org/bluez/hci0/")]
+    assert len(set(paths)) == count
+    for first in range(0, count, 32):
+        calls = [
+            bus.call_async("org.bluez", path, DEVICE, "Connect") for path in paths[first : first + 32]
+        ]
+        for call in calls:
+            call.wait()
+    assert len(client.control.call("Links")) == count
+    client.chips.stop()
+    wait_for(lambda: client.control.call("Links") == [], what="the end of all links")
+    client.chips.start()
