@@ -210,6 +210,7 @@ read_key (Core2Store *self, const char *address, const char *suffix, guint8 key[
   g_autofree char *reason = NULL;
   gsize size = 0;
 
+  g_return_val_if_fail (key != NULL, FALSE);
   if (name == NULL)
     return FALSE;
 
