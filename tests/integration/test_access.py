@@ -5,14 +5,23 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from fake_polkit import FakePolkit
 from gi.repository import Gio, GLib
-from harness import CORE2, CORE2_PATH, SOURCE, Bus, Core2d, raises_bus_error, wait_for
+from harness import (
+    CORE2,
+    CORE2_PATH,
+    SOURCE,
+    Bus,
+    Core2d,
+    Result,
+    raises_bus_error,
+    run_command,
+    wait_for,
+)
 
 MANAGER = (CORE2, f"{CORE2_PATH}/Manager", "org.example.Core2.Manager")
 ADDRESS = "F1:4F:BB:6A:B5:79"
@@ -285,12 +294,11 @@ def test_polkit_comes_and_goes(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> 
     again.close()
 
 
-def call_as_nobody(bus: Bus, *argv: str) -> subprocess.CompletedProcess[str]:
+def call_as_nobody(bus: Bus, *argv: str) -> Result:
     """Run gdbus as an unprivileged user; needs root."""
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     command = ["gdbus", "call", "--address", bus.address, "--timeout", "60", *argv]
-    return subprocess.run(
-        command, env=bus.env, user=65534, group=65534, extra_groups=[], capture_output=True, text=True
-    )
+    return run_command([*nobody, *command], bus.env)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -304,16 +312,16 @@ def test_others_without_polkit(
     chip = ["--dest", CORE2, "--object-path", CHIP[1], "--method"]
 
     denied = call_as_nobody(bus, *chip, "org.example.Core2.SetAlias", "mine")
-    assert denied.returncode != 0
+    assert denied.status != 0
     assert DENIED in denied.stderr
     denied = call_as_nobody(bus, *chip, "org.example.Core2.GetKey")
     assert DENIED in denied.stderr
     log_level = ["--dest", CORE2, "--object-path", "/org/freedesktop/LogControl1", "--method"]
     set_ = [*log_level, "org.freedesktop.DBus.Properties.Set", "org.freedesktop.LogControl1"]
     denied = call_as_nobody(bus, *set_, "LogLevel", "<'debug'>")
-    assert denied.returncode != 0
+    assert denied.status != 0
 
     get = [*chip, "org.freedesktop.DBus.Properties.Get", "org.example.Core2", "Alias"]
     allowed = call_as_nobody(bus, *get)
-    assert allowed.returncode == 0, allowed.stderr
+    assert allowed.status == 0, allowed.stderr
     assert "left shoe" in allowed.stdout

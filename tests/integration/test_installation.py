@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is installed besides the programs: the unit and its sandbox, the user, bus policy, activation."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from gi.repository import GLib
+from harness import CORE2, Bus, build_directory, raises_bus_error, run_command
+from harness.bus import DBUS
+
+DENIED = "org.freedesktop.DBus.Error.AccessDenied"
+LOG_CONTROL = "/org/freedesktop/LogControl1"
+
+#: In tenths, as systemd-analyze counts it.
+EXPOSURE_AT_MOST = 3
+
+
+def run(*argv: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, env=os.environ | (env or {}))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which everything was installed."""
+    root = tmp_path_factory.mktemp("root")
+    command = ["meson", "install", "-C", build_directory(), "--no-rebuild", "--quiet"]
+    result = run(*command, env={"DESTDIR": str(root)})
+    assert result.returncode == 0, result.stdout + result.stderr
+    return root
+
+
+def read_unit(path: Path) -> configparser.ConfigParser:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(path)
+    return unit
+
+
+@pytest.fixture(scope="module")
+def unit_path(root: Path) -> Path:
+    return root / "usr/lib/systemd/system/core2d.service"
+
+
+def test_unit_is_valid(root: Path, unit_path: Path, tmp_path: Path) -> None:
+    """systemd understands every line of the unit, and its program is there."""
+    program = read_unit(unit_path)["Service"]["ExecStart"]
+    assert os.access(root / program.removeprefix("/"), os.X_OK)
+    copy = tmp_path / "core2d.service"
+    text = unit_path.read_text()
+    assert f"ExecStart={program}\n" in text
+    copy.write_text(text.replace(f"ExecStart={program}", f"ExecStart={root}{program}"))
+    result = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", copy)
+    assert result.returncode == 0 and not result.stderr, result.stderr
+
+
+def test_misspelt_unit_is_noticed(unit_path: Path, tmp_path: Path) -> None:
+    """The check above can fail."""
+    copy = tmp_path / "core2d.service"
+    copy.write_text(unit_path.read_text().replace("PrivateUsers=", "PrivateUser="))
+    result = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", copy)
+    assert "PrivateUser" in result.stderr
+
+
+def test_exposure(unit_path: Path) -> None:
+    threshold = f"--threshold={EXPOSURE_AT_MOST}"
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", threshold]
+    result = run(*command, unit_path)
+    assert result.returncode == 0, result.stdout
+
+
+def test_activation(root: Path, unit_path: Path) -> None:
+    """The bus starts the unit, which owns the name, as the user that sysusers makes."""
+    services = root / "usr/share/dbus-1/system-services"
+    activation = read_unit(services / f"{CORE2}.service")["D-BUS Service"]
+    service = read_unit(unit_path)["Service"]
+    assert activation["Name"] == service["BusName"] == CORE2
+    assert activation["SystemdService"] == unit_path.name
+    assert activation["Exec"] == service["ExecStart"]
+    assert activation["User"] == service["User"]
+    users = (root / "usr/lib/sysusers.d/core2d.conf").read_text()
+    assert f"\nu {service['User']} " in users
+
+
+def test_sysusers(root: Path, tmp_path: Path) -> None:
+    """systemd-sysusers makes the user and its group."""
+    (tmp_path / "etc").mkdir()
+    configuration = root / "usr/lib/sysusers.d/core2d.conf"
+    result = run("systemd-sysusers", f"--root={tmp_path}", configuration)
+    if os.geteuid() == 0:
+        assert result.returncode == 0, result.stderr
+        assert "\ncore2d:" in "\n" + (tmp_path / "etc/passwd").read_text()
+        assert "\ncore2d:" in "\n" + (tmp_path / "etc/group").read_text()
+    else:  # it may not lock another root's files; that it understands the file is seen all the same
+        assert "core2d.conf:" not in result.stderr
+
+
+def policy_bus(make_bus: Callable[..., Bus], root: Path, user: str | None = None) -> Bus:
+    """A bus with the rules of the real one: nobody owns and sends but who is allowed to.
+
+    user takes the place of the user core2d, whom this machine need not have.
+    """
+    policy = (root / f"usr/share/dbus-1/system.d/{CORE2}.conf").read_text()
+    if user is not None:
+        assert 'user="core2d"' in policy
+        policy = policy.replace('user="core2d"', f'user="{user}"')
+    body = policy[policy.index("<busconfig>") + len("<busconfig>") : policy.index("</busconfig>")]
+    default = '<policy context="default"><deny own="*"/><deny send_type="method_call"/>'
+    bus_itself = '<allow send_destination="org.freedesktop.DBus"/></policy>'
+    return make_bus(extra=default + bus_itself + body)
+
+
+def request_name(bus: Bus) -> int:
+    return bus.call(*DBUS, "RequestName", GLib.Variant("(su)", (CORE2, 0)))
+
+
+def test_bus_policy_keeps_the_name(make_bus: Callable[..., Bus], root: Path) -> None:
+    """Nobody but core2d owns the name, not even root."""
+    bus = policy_bus(make_bus, root)
+    with raises_bus_error(DENIED):
+        request_name(bus)
+
+
+def test_bus_policy_lets_core2d(make_bus: Callable[..., Bus], root: Path) -> None:
+    """The user of the daemon may own the name, and be called."""
+    bus = policy_bus(make_bus, root, str(os.geteuid()))
+    assert request_name(bus) == 1
+    call = bus.call_async(CORE2, "/", "org.freedesktop.DBus.Peer", "Ping", connection=bus.connect())
+    call.wait()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_bus_policy_for_others(make_bus: Callable[..., Bus], root: Path) -> None:
+    """Other users may call everything but the setter of the log level, and never own the name."""
+    bus = policy_bus(make_bus, root, "0")
+    assert request_name(bus) == 1
+
+    def call(*argv: str) -> str:
+        """What gdbus says as nobody. The name's owner is this test, which has no such objects."""
+        command = ["gdbus", "call", "--address", bus.address, "--timeout", "60", *argv]
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        return run_command([*nobody, *command], bus.env).stderr
+
+    target = ["--dest", CORE2, "--object-path"]
+    properties = "org.freedesktop.DBus.Properties"
+    level = ["org.freedesktop.LogControl1", "LogLevel"]
+    for path, method, *args in (
+        ("/org/example/Core2/Manager", "org.example.Core2.Manager.Scan", "{}"),
+        (LOG_CONTROL, f"{properties}.Get", *level),
+        ("/org/example/Core2/Manager", f"{properties}.Set", *level, "<'x'>"),
+    ):
+        assert DENIED not in call(*target, path, "--method", method, *args)
+    denied = call(*target, LOG_CONTROL, "--method", f"{properties}.Set", *level, "<'debug'>")
+    assert DENIED in denied
+    own = ["--dest", "org.freedesktop.DBus", "--object-path", "/org/freedesktop/DBus", "--method"]
+    assert DENIED in call(*own, "org.freedesktop.DBus.RequestName", CORE2, "0")
