@@ -7,8 +7,9 @@
 G_BEGIN_DECLS
 
 /*
- * The errors of the D-Bus contract. Inside the daemon they travel as GError of the domain CORE2_ERROR,
- * on the bus as the names that core2_error_get_name() gives; the two sets are the same.
+ * The errors of the D-Bus contract. Inside the daemon they travel as GError of the domain
+ * CORE2_ERROR, on the bus as the names that core2_error_get_name() gives; the two sets are the
+ * same.
  *
  * Messages: lower case, no full stop, with the chip's address where there is one, for people.
  */
@@ -51,8 +52,8 @@ GQuark core2_error_quark (void);
 const char *core2_error_get_name (Core2Error code);
 
 /*
- * The inverse of core2_error_get_name(). Returns FALSE, and leaves @code alone, when @name is NULL or
- * none of ours.
+ * The inverse of core2_error_get_name(). Returns FALSE, and leaves @code alone, when @name is NULL
+ * or none of ours.
  */
 gboolean core2_error_from_name (const char *name, Core2Error *code);
 
@@ -61,8 +62,8 @@ gboolean core2_error_from_name (const char *name, Core2Error *code);
  *
  *   return core2_error_set (error, CORE2_ERROR_NOT_FOUND, "no chip with address %s", address);
  *
- * @out may be NULL or a fresh (SD_BUS_ERROR_NULL) error. Always returns a negative errno, which sd-bus
- * takes from a handler as "reply with the error in @out".
+ * @out may be NULL or a fresh (SD_BUS_ERROR_NULL) error. Always returns a negative errno, which
+ * sd-bus takes from a handler as "reply with the error in @out".
  */
 int core2_error_set (sd_bus_error *out, Core2Error code, const char *format, ...)
     G_GNUC_PRINTF (3, 4);

@@ -61,6 +61,7 @@ add_field (GLogField *fields, gsize *n, const char *key, const char *value)
 }
 
 /* One line, valid UTF-8: names of devices and arguments of clients come here as they are. */
+G_GNUC_PRINTF (1, 0)
 static char *
 make_line (const char *format, va_list arguments)
 {

@@ -7,8 +7,9 @@
 G_BEGIN_DECLS
 
 /*
- * Logging through GLib's structured log, domain "core2d", with fields one can filter the journal by:
- * CORE2_CHIP (address), CORE2_TOPIC (link, steps, store, ...), CORE2_STATE, CORE2_ERROR, MESSAGE_ID:
+ * Logging through GLib's structured log, domain "core2d", with fields one can filter the journal
+ * by: CORE2_CHIP (address), CORE2_TOPIC (link, steps, store, ...), CORE2_STATE, CORE2_ERROR,
+ * MESSAGE_ID:
  *
  *   journalctl -u core2d CORE2_CHIP=F1:4F:BB:6A:B5:79
  *
@@ -30,8 +31,8 @@ typedef enum
 } Core2LogPriority;
 
 /*
- * The notable events, for `journalctl MESSAGE_ID=` and the message catalog (systemd/core2d.catalog).
- * 128-bit random numbers.
+ * The notable events, for `journalctl MESSAGE_ID=` and the message catalog
+ * (systemd/core2d.catalog). 128-bit random numbers.
  */
 #define CORE2_LOG_ID_CHIP_READY "f497ab44b1da4b658d42bb33884c5150"
 #define CORE2_LOG_ID_CHIP_LOST "2f444bf7819a48c7bdec48cc0e04dc5a"
@@ -65,7 +66,8 @@ void core2_log_write (Core2LogPriority priority, const Core2LogFields *fields, c
 #define core2_log_error(chip, topic, ...) CORE2_LOG_AT_ (CORE2_LOG_ERROR, chip, topic, __VA_ARGS__)
 #define core2_log_warning(chip, topic, ...) \
   CORE2_LOG_AT_ (CORE2_LOG_WARNING, chip, topic, __VA_ARGS__)
-#define core2_log_notice(chip, topic, ...) CORE2_LOG_AT_ (CORE2_LOG_NOTICE, chip, topic, __VA_ARGS__)
+#define core2_log_notice(chip, topic, ...) \
+  CORE2_LOG_AT_ (CORE2_LOG_NOTICE, chip, topic, __VA_ARGS__)
 #define core2_log_info(chip, topic, ...) CORE2_LOG_AT_ (CORE2_LOG_INFO, chip, topic, __VA_ARGS__)
 #define core2_log_debug(chip, topic, ...) CORE2_LOG_AT_ (CORE2_LOG_DEBUG, chip, topic, __VA_ARGS__)
 
@@ -84,9 +86,9 @@ void core2_log_write (Core2LogPriority priority, const Core2LogFields *fields, c
   core2_log_write (priority, CORE2_LOG_FIELDS (.chip = (chip_), .topic = (topic_)), __VA_ARGS__)
 
 /*
- * Limiting of lines that the world can cause at any rate: of each key one line a minute passes, and the next
- * one that passes says how many were left out. Time is an argument (microseconds, monotonic).
- * Holds at most 256 keys; the oldest goes first.
+ * Limiting of lines that the world can cause at any rate: of each key one line a minute passes,
+ * and the next one that passes says how many were left out. Time is an argument (microseconds,
+ * monotonic). Holds at most 256 keys; the oldest goes first.
  */
 typedef struct Core2LogLimit Core2LogLimit;
 
@@ -95,8 +97,8 @@ void core2_log_limit_free (Core2LogLimit *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Core2LogLimit, core2_log_limit_free)
 
 /*
- * Whether a line of @key may be written at @now. @suppressed (not NULL) is set to the number of lines
- * of that key that were left out since the last one, 0 when FALSE is returned.
+ * Whether a line of @key may be written at @now. @suppressed (not NULL) is set to the number of
+ * lines of that key that were left out since the last one, 0 when FALSE is returned.
  */
 gboolean core2_log_limit_pass (Core2LogLimit *self, const char *key, gint64 now, guint *suppressed);
 
@@ -112,8 +114,8 @@ void core2_log_write_limited (Core2LogLimit *limit, const char *key, Core2LogPri
 typedef struct Core2Log Core2Log;
 
 /*
- * Makes it and gives it to GLib. Call once, at the start of main(); @identifier, a static string, is
- * SYSLOG_IDENTIFIER. It lives as long as the process, as GLib never lets a writer function go.
+ * Makes it and gives it to GLib. Call once, at the start of main(); @identifier, a static string,
+ * is SYSLOG_IDENTIFIER. It lives as long as the process, as GLib never lets a writer function go.
  */
 Core2Log *core2_log_install (const char *identifier);
 

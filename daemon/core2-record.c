@@ -132,7 +132,7 @@ core2_chip_record_to_text (const Core2ChipRecord *self)
 
 /* --- reading -------------------------------------------------------------------------------- */
 
-/* A key file being read; the first thing that is wrong stays in @error and the rest is not looked at. */
+/* A key file being read; the first thing that is wrong stays in @error. */
 typedef struct
 {
   GKeyFile *file;

@@ -39,8 +39,8 @@ typedef struct
   Core2StepsState steps;
 } Core2ChipRecord;
 
-/* A chip that was just added: no names, side unknown, auto-connect on, nothing measured. @address as
- * in Core2ChipRecord. Free with core2_chip_record_free(). */
+/* A chip that was just added: no names, side unknown, auto-connect on, nothing measured. @address
+ * as in Core2ChipRecord. Free with core2_chip_record_free(). */
 Core2ChipRecord *core2_chip_record_new (const char *address);
 void core2_chip_record_free (Core2ChipRecord *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Core2ChipRecord, core2_chip_record_free)
@@ -54,11 +54,12 @@ typedef enum
 } Core2RecordResult;
 
 /* The text of a record: a key file, and in its last line a checksum of all before, so that a text
- * which lost its end or had a byte changed is never taken for a smaller number of steps. Owned by the caller. */
+ * which lost its end or had a byte changed is never taken for a smaller number of steps. Owned by
+ * the caller. */
 char *core2_chip_record_to_text (const Core2ChipRecord *self);
 
-/* Reads @size bytes of text. *@record (the caller's) and, for anything but CORE2_RECORD_OK, *@reason
- * (the caller's, for the log) are set; the other is untouched. */
+/* Reads @size bytes of text. *@record (the caller's) and, for anything but CORE2_RECORD_OK,
+ * *@reason (the caller's, for the log) are set; the other is untouched. */
 Core2RecordResult core2_chip_record_from_text (const char *text, gsize size,
                                                Core2ChipRecord **record, char **reason);
 

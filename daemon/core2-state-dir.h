@@ -9,8 +9,8 @@ G_BEGIN_DECLS
 
 typedef struct Core2StateDir Core2StateDir;
 
-/* Opens PARENT/NAME, mode 0700, which is made when missing; a wrong mode is corrected. A symbolic link in its
- * place is refused. NULL with @error (CORE2_ERROR_STORAGE) when it cannot be used. */
+/* Opens PARENT/NAME, mode 0700, which is made when missing; a wrong mode is corrected. A symbolic
+ * link in its place is refused. NULL with @error (CORE2_ERROR_STORAGE) when it cannot be used. */
 Core2StateDir *core2_state_dir_open (const char *parent, const char *name, GError **error);
 void core2_state_dir_free (Core2StateDir *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Core2StateDir, core2_state_dir_free)
@@ -23,18 +23,19 @@ typedef enum
   CORE2_READ_FAILED,  /* an error that may pass */
 } Core2ReadResult;
 
-/* Reads a whole file into @buffer of @capacity bytes; more bytes than that are DAMAGED. A wrong mode is
- * corrected to 0600. Sets *@size, or *@reason (the caller's, text for the log) when not OK. Nothing but @buffer
- * holds the content. */
+/* Reads a whole file into @buffer of @capacity bytes; more bytes than that are DAMAGED. A wrong
+ * mode is corrected to 0600. Sets *@size, or *@reason (the caller's, text for the log) when not
+ * OK. Nothing but @buffer holds the content. */
 Core2ReadResult core2_state_dir_read (Core2StateDir *self, const char *name, void *buffer,
                                       gsize capacity, gsize *size, char **reason);
 
-/* Replaces or makes a file, mode 0600, atomic and durable; blocks for the disk. On an error the old file is
- * intact. @content is not copied. */
+/* Replaces or makes a file, mode 0600, atomic and durable; blocks for the disk. On an error the
+ * old file is intact. @content is not copied. */
 gboolean core2_state_dir_write (Core2StateDir *self, const char *name, const void *content,
                                 gsize size, GError **error);
 
-/* Renames over whatever @to was, durable. Sets *@missing instead of an error when there is no @from. */
+/* Renames over whatever @to was, durable. Sets *@missing instead of an error when there is no
+ * @from. */
 gboolean core2_state_dir_rename (Core2StateDir *self, const char *from, const char *to,
                                  gboolean *missing, GError **error);
 

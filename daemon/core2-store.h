@@ -12,13 +12,14 @@ G_BEGIN_DECLS
  *   STATE/keys/F1_4F_BB_6A_B5_79.key        the pairing key, 16 raw bytes
  *   STATE/keys/F1_4F_BB_6A_B5_79.pending    the key of a pairing that is not confirmed yet
  *
- * Folders are 0700, files 0600. Every change is atomic and durable: a new file is written, synced and
- * renamed over the old one, and the folder is synced, so after a crash or power cut at any point a
- * file has its old or its new content, and what was acknowledged is there. That takes some
+ * Folders are 0700, files 0600. Every change is atomic and durable: a new file is written, synced
+ * and renamed over the old one, and the folder is synced, so after a crash or power cut at any
+ * point a file has its old or its new content, and what was acknowledged is there. That takes some
  * milliseconds on a disk, in the calling thread: save at changes of state, not at every step.
  *
- * A file that cannot be understood is renamed to NAME.bad, with one log line, and that chip alone is
- * not remembered. Symbolic links are not followed; folders, devices and files above 64 KiB are refused.
+ * A file that cannot be understood is renamed to NAME.bad, with one log line, and that chip alone
+ * is not remembered. Symbolic links are not followed; folders, devices and files above 64 KiB are
+ * refused.
  *
  * All @error are of CORE2_ERROR with code CORE2_ERROR_STORAGE unless said.
  */
@@ -27,9 +28,10 @@ typedef struct Core2Store Core2Store;
 #define CORE2_KEY_SIZE 16
 
 /*
- * Opens the state in @directory, which is made when it is missing (its parent must exist). The folders
- * chips and keys in it are made or get their mode back; @directory itself is taken as it is. Removes
- * temporary files that a crash left behind. Returns NULL with @error when it cannot be used.
+ * Opens the state in @directory, which is made when it is missing (its parent must exist). The
+ * folders chips and keys in it are made or get their mode back; @directory itself is taken as it
+ * is. Removes temporary files that a crash left behind. Returns NULL with @error when it cannot be
+ * used.
  */
 Core2Store *core2_store_open (const char *directory, GError **error);
 void core2_store_free (Core2Store *self);
@@ -39,10 +41,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Core2Store, core2_store_free)
 const char *core2_store_get_directory (const Core2Store *self);
 
 /*
- * All remembered chips in the order of their addresses: a GPtrArray of Core2ChipRecord that frees them, the caller's.
- * Damaged files are set aside. A file that cannot be read now (an I/O error) or is of a newer
- * version of core2d is left as it is: its chip is not in the list, and core2_store_save() for it
- * fails, until core2_store_remove(). NULL with @error when the folder cannot be read.
+ * All remembered chips in the order of their addresses: a GPtrArray of Core2ChipRecord that frees
+ * them, the caller's. Damaged files are set aside. A file that cannot be read now (an I/O error)
+ * or is of a newer version of core2d is left as it is: its chip is not in the list, and
+ * core2_store_save() for it fails, until core2_store_remove(). NULL with @error when the folder
+ * cannot be read.
  */
 GPtrArray *core2_store_load_all (Core2Store *self, GError **error);
 
@@ -50,15 +53,15 @@ GPtrArray *core2_store_load_all (Core2Store *self, GError **error);
 gboolean core2_store_save (Core2Store *self, const Core2ChipRecord *record, GError **error);
 
 /*
- * Forgets a chip: its record, key and pending key. What does not exist is no error. The keys go first, so
- * a failure on the way never leaves a key of a chip that is not remembered.
+ * Forgets a chip: its record, key and pending key. What does not exist is no error. The keys go
+ * first, so a failure on the way never leaves a key of a chip that is not remembered.
  */
 gboolean core2_store_remove (Core2Store *self, const char *address, GError **error);
 
 /*
- * Copies the key of a chip to @key, which the caller wipes with explicit_bzero() after use. FALSE with @error
- * CORE2_ERROR_NOT_PAIRED when there is none, CORE2_ERROR_STORAGE when it cannot be read; a file of
- * another size than 16 bytes is set aside as *.bad and counts as none.
+ * Copies the key of a chip to @key, which the caller wipes with explicit_bzero() after use. FALSE
+ * with @error CORE2_ERROR_NOT_PAIRED when there is none, CORE2_ERROR_STORAGE when it cannot be
+ * read; a file of another size than 16 bytes is set aside as *.bad and counts as none.
  */
 gboolean core2_store_get_key (Core2Store *self, const char *address, guint8 key[CORE2_KEY_SIZE],
                               GError **error);
@@ -74,9 +77,10 @@ gboolean core2_store_set_key (Core2Store *self, const char *address,
 gboolean core2_store_remove_key (Core2Store *self, const char *address, GError **error);
 
 /*
- * Pairing. The new key is written as pending BEFORE the chip gets it, and becomes the key only when
- * the chip has confirmed it. Between the two nobody knows which of the keys the chip has, and both are on disk: after a
- * crash try the pending one first, and commit it or discard it by the chip's answer.
+ * Pairing. The new key is written as pending BEFORE the chip gets it, and becomes the key only
+ * when the chip has confirmed it. Between the two nobody knows which of the keys the chip has, and
+ * both are on disk: after a crash try the pending one first, and commit it or discard it by the
+ * chip's answer.
  */
 gboolean core2_store_set_pending_key (Core2Store *self, const char *address,
                                       const guint8 key[CORE2_KEY_SIZE], GError **error);

@@ -15,7 +15,8 @@ PATH = "/org/freedesktop/PolicyKit1/Authority"
 
 XML = """<node><interface name="org.freedesktop.PolicyKit1.Authority">
   <method name="CheckAuthorization">
-    <arg type="(sa{sv})" direction="in"/><arg type="s" direction="in"/><arg type="a{ss}" direction="in"/>
+    <arg type="(sa{sv})" direction="in"/><arg type="s" direction="in"/>
+    <arg type="a{ss}" direction="in"/>
     <arg type="u" direction="in"/><arg type="s" direction="in"/>
     <arg type="(bba{ss})" direction="out"/>
   </method>

@@ -144,7 +144,8 @@ def test_contract_names_the_actions() -> None:
     documented: set[tuple[str, str]] = set()
     for name in ("", ".Manager"):
         xml = (SOURCE / f"dbus-interfaces/org.example.Core2{name}.xml").read_text()
-        for comment, method in re.findall(r'<!--((?:(?!-->).)*)-->\s*<method name="(\w+)"', xml, re.S):
+        methods = r'<!--((?:(?!-->).)*)-->\s*<method name="(\w+)"'
+        for comment, method in re.findall(methods, xml, re.S):
             actions = re.findall(r"org\.example\.core2\.([a-z]+)", comment)
             documented |= {(action, method) for action in actions}
     assert documented == {(action, call[1]) for action, calls in COVERED.items() for call in calls}

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is installed besides the programs: the unit and its sandbox, the user, bus policy, activation."""
+"""What is installed besides the programs: unit and sandbox, user, bus policy, activation."""
 
 from __future__ import annotations
 
 import configparser
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from gi.repository import GLib
-from harness import CORE2, Bus, build_directory, raises_bus_error, run_command
+from harness import CORE2, SOURCE, Bus, build_directory, raises_bus_error, run_command
 from harness.bus import DBUS
 
 DENIED = "org.freedesktop.DBus.Error.AccessDenied"
@@ -98,6 +99,18 @@ def test_sysusers(root: Path, tmp_path: Path) -> None:
         assert "\ncore2d:" in "\n" + (tmp_path / "etc/group").read_text()
     else:  # it may not lock another root's files; that it understands the file is seen all the same
         assert "core2d.conf:" not in result.stderr
+
+
+def test_catalog(root: Path) -> None:
+    """journalctl -x explains every notable event."""
+    header = (SOURCE / "daemon/core2-log.h").read_text()
+    events = re.findall(r'#define CORE2_LOG_ID_\w+ "(\w+)"', header)
+    assert events
+    (root / "var/lib/systemd/catalog").mkdir(parents=True)
+    result = run("journalctl", f"--root={root}", "--update-catalog")
+    assert result.returncode == 0, result.stderr
+    listed = run("journalctl", f"--root={root}", "--list-catalog").stdout
+    assert sorted(line.split(" ")[0] for line in listed.splitlines()) == sorted(events)
 
 
 def policy_bus(make_bus: Callable[..., Bus], root: Path, user: str | None = None) -> Bus:

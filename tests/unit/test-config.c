@@ -228,7 +228,8 @@ test_bad_files (Fixture *self, gconstpointer data)
   assert_refused (self, "etc/core2d.conf", "TimeoutSec=5\n", "core2d.conf: ", "");
   assert_refused (self, "etc/core2d.conf", "[Scan\n", "core2d.conf: ", "");
   assert_refused (self, "etc/core2d.conf", "[Scan]\nnonsense\n", "core2d.conf: ", "nonsense");
-  assert_refused (self, "etc/core2d.conf", "[Scan]\nTimeoutSec=\xff\n", "core2d.conf", "TimeoutSec");
+  assert_refused (self, "etc/core2d.conf", "[Scan]\nTimeoutSec=\xff\n", "core2d.conf",
+                  "TimeoutSec");
 
   g_autoptr (GError) error = NULL;
   g_autofree char *directory = g_build_filename (self->root, "etc/core2d.conf.d/x.conf", NULL);
@@ -267,7 +268,8 @@ static void
 test_print (Fixture *self, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *path = put (self, "in.conf", "[Days]\nDayStart=04:05\n[Battery]\nIntervalMin=5\n");
+  g_autofree char *path = put (self, "in.conf",
+                                "[Days]\nDayStart=04:05\n[Battery]\nIntervalMin=5\n");
   g_autofree char *out = g_build_filename (self->root, "out.conf", NULL);
   g_autofree char *text = NULL;
   Core2Config config, again;

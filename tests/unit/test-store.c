@@ -252,7 +252,7 @@ assert_left_set_aside (Fixture *self)
   g_ptr_array_set_size (self->warnings, 0);
 }
 
-/* --- records -------------------------------------------------------------------------------- */
+/* --- records --------------------------------------------------------------------------------- */
 
 static void
 test_sides (void)
@@ -304,7 +304,7 @@ assert_damaged (const char *text, gsize size)
   g_assert_true (g_utf8_validate (reason, -1, NULL));
 }
 
-/* A text that lost its end, or with any byte changed, is never taken for another number of steps. */
+/* A text cut off, or with any bit changed, is never taken for another number of steps. */
 static void
 test_damaged_text (void)
 {
@@ -603,7 +603,7 @@ test_no_address (Fixture *self, gconstpointer data)
   g_assert_error (error, CORE2_ERROR, CORE2_ERROR_STORAGE);
 }
 
-/* --- a disk that does not take it --------------------------------------------------------------- */
+/* --- a disk that does not take it ------------------------------------------------------------ */
 
 /* As a full disk: the kernel refuses to write more than @bytes to a file. */
 static void
@@ -654,7 +654,7 @@ test_full_disk (Fixture *self, gconstpointer data)
   g_assert_cmpuint (n, ==, 2);
 }
 
-/* --- keys --------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------ */
 
 static void
 assert_key (Fixture *self, const guint8 expected[CORE2_KEY_SIZE])
@@ -793,7 +793,7 @@ test_remove (Fixture *self, gconstpointer data)
   g_assert_true (core2_store_has_key (self->store, RIGHT));
 }
 
-/* --- killed while it writes --------------------------------------------------------------------- */
+/* --- killed while it writes ------------------------------------------------------------------ */
 
 /* Pairs and saves without end; says on @fd when it has begun. */
 static void
