@@ -89,7 +89,7 @@ def bus(make_bus: Callable[..., Bus], bus_kind: str) -> Bus:
 def virtual_bluez(bus: Bus) -> Callable[..., VirtualBluez | real.RealBluez]:
     """Start virtual BlueZ: virtual_bluez("--centrals", "2"). In the virtual machine: the real one."""
     if real.enabled:
-        return lambda: real.RealBluez(bus)
+        return lambda *args: real.RealBluez(bus, *args)
     return lambda *args, **options: VirtualBluez(bus, *args, **options)
 
 
@@ -100,7 +100,8 @@ def virtual_chip(bus: Bus) -> Callable[..., VirtualChips]:
     def start(
         *adapters: str, args: list[str] | None = None, env: Mapping[str, str] | None = None
     ) -> VirtualChips:
-        return VirtualChips(bus, adapters or ("hci1",), *(args or []), env=env or {})
+        args = [*(args or []), *real.chip_options()]
+        return VirtualChips(bus, adapters or ("hci1",), *args, env=env or {})
 
     return start
 

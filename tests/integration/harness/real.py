@@ -29,6 +29,11 @@ def adapter_address(index: int) -> str:
     return f"00:AA:01:{index:02X}:00:{index:02X}"
 
 
+def chip_options() -> list[str]:
+    """What virtual chips need here besides: bluetoothd keeps the GAP and GATT services to itself."""
+    return ["--quirk=gap-service=false"] if enabled else []
+
+
 def systemctl(*args: str) -> str:
     """Run systemctl and return what it printed."""
     done = subprocess.run(
@@ -64,7 +69,9 @@ class RealBluez:
 
     name = BLUEZ
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, *args: str) -> None:
+        """args: those of virtual BlueZ. --gap is granted, as nothing here asks for the GAP service."""
+        assert set(args) <= {"--gap"}, f"the real bluetoothd cannot {args}"
         self.bus = bus
         self.start()
         self.forget_devices()
