@@ -63,7 +63,7 @@ void core2_client_watch_stop (Core2ClientWatch **watch);
  * which it stops doing while it is full of one client's unread signals. */
 guint64 core2_bus_get_queued (Core2Bus *self);
 
-/* Most calls in flight at once: dbus-daemon allows 128 pending replies a connection. */
-#define CORE2_BUS_MAX_CALLS 24
+/* Most counted calls in flight at once: dbus-daemon allows 128 pending replies a connection. */
+#define CORE2_BUS_MAX_CALLS 20
 
 G_END_DECLS

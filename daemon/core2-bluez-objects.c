@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of BlueZ's objects: from messages of org.freedesktop.DBus.ObjectManager and Properties. */
+#include "core2-bluez-private.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core2-protocol.h"
+
+/* A property that changed, whose value is next in the message. Returns > 0 when it was read, 0 when it is
+ * not of interest (the caller skips it), negative when it has another type. */
+typedef int (*PropertyReader) (Core2Bluez *self, gpointer object, const char *name,
+                               sd_bus_message *message);
+
+void
+core2_bluez_adapter_free (Core2BluezAdapter *adapter)
+{
+  g_free (adapter->path);
+  g_free (adapter);
+}
+
+void
+core2_bluez_characteristic_free (Core2BluezCharacteristic *characteristic)
+{
+  g_free (characteristic->path);
+  g_clear_pointer (&characteristic->uuid, g_ref_string_release);
+  g_free (characteristic);
+}
+
+void
+core2_bluez_device_free (Core2BluezDevice *device)
+{
+  g_ptr_array_unref (device->characteristics);
+  g_free (device->path);
+  g_free (device->name);
+  g_free (device->modalias);
+  g_free (device);
+}
+
+/* The values of @table now, for loops that change it. Free it. */
+GPtrArray *
+core2_bluez_copy_values (GHashTable *table)
+{
+  GPtrArray *values = g_ptr_array_sized_new (g_hash_table_size (table));
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, table);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    g_ptr_array_add (values, value);
+  return values;
+}
+
+/* --- reading variants ------------------------------------------------------------------------ */
+
+static int
+read_variant (sd_bus_message *message, char type, void *value)
+{
+  const char signature[2] = { type, '\0' };
+  int r = sd_bus_message_enter_container (message, SD_BUS_TYPE_VARIANT, signature);
+
+  if (r < 0)
+    return r;
+  r = sd_bus_message_read_basic (message, type, value);
+  if (r < 0)
+    return r;
+  r = sd_bus_message_exit_container (message);
+  return r < 0 ? r : 1;
+}
+
+static int
+read_boolean (sd_bus_message *message, gboolean *value)
+{
+  int flag;
+  int r = read_variant (message, SD_BUS_TYPE_BOOLEAN, &flag);
+
+  if (r > 0)
+    *value = flag != 0;
+  return r;
+}
+
+static int
+read_address (sd_bus_message *message, char address[18])
+{
+  const char *text;
+  int r = read_variant (message, SD_BUS_TYPE_STRING, &text);
+
+  if (r > 0 && !core2_address_normalise (text, address))
+    return -EINVAL;
+  return r;
+}
+
+static int
+read_text (sd_bus_message *message, char type, char **value)
+{
+  const char *text;
+  int r = read_variant (message, type, &text);
+
+  if (r > 0)
+    {
+      g_free (*value);
+      *value = g_strdup (text);
+    }
+  return r;
+}
+
+/* Whether an array of strings holds @wanted. */
+static int
+read_contains (sd_bus_message *message, const char *wanted, gboolean *contains)
+{
+  const char *text;
+  int r = sd_bus_message_enter_container (message, SD_BUS_TYPE_VARIANT, "as");
+
+  if (r < 0)
+    return r;
+  r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "s");
+  if (r < 0)
+    return r;
+  *contains = FALSE;
+  while ((r = sd_bus_message_read_basic (message, SD_BUS_TYPE_STRING, &text)) > 0)
+    if (g_ascii_strcasecmp (text, wanted) == 0)
+      *contains = TRUE;
+  if (r < 0 || (r = sd_bus_message_exit_container (message)) < 0
+      || (r = sd_bus_message_exit_container (message)) < 0)
+    return r;
+  return 1;
+}
+
+/* Whether a{qv} has our company's key. */
+static int
+read_manufacturer_data (sd_bus_message *message, gboolean *has_company)
+{
+  int r = sd_bus_message_enter_container (message, SD_BUS_TYPE_VARIANT, "a{qv}");
+
+  if (r < 0)
+    return r;
+  r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{qv}");
+  if (r < 0)
+    return r;
+  *has_company = FALSE;
+  while ((r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "qv")) > 0)
+    {
+      uint16_t company;
+      if ((r = sd_bus_message_read_basic (message, SD_BUS_TYPE_UINT16, &company)) < 0
+          || (r = sd_bus_message_skip (message, "v")) < 0
+          || (r = sd_bus_message_exit_container (message)) < 0)
+        return r;
+      if (company == CORE2_COMPANY_ID)
+        *has_company = TRUE;
+    }
+  if (r < 0 || (r = sd_bus_message_exit_container (message)) < 0
+      || (r = sd_bus_message_exit_container (message)) < 0)
+    return r;
+  return 1;
+}
+
+static int
+read_properties (Core2Bluez *self, sd_bus_message *message, gpointer object, PropertyReader reader)
+{
+  int r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sv}");
+
+  if (r < 0)
+    return r;
+  while ((r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0)
+    {
+      const char *name;
+
+      r = sd_bus_message_read_basic (message, SD_BUS_TYPE_STRING, &name);
+      if (r < 0)
+        return r;
+      r = reader (self, object, name, message);
+      if (r == 0)
+        r = sd_bus_message_skip (message, "v");
+      if (r < 0 || (r = sd_bus_message_exit_container (message)) < 0)
+        return r;
+    }
+  return r < 0 ? r : sd_bus_message_exit_container (message);
+}
+
+/* --- adapters ----------------------------------------------------------------------------------- */
+
+static int
+read_adapter_property (Core2Bluez *self, gpointer object, const char *name,
+                       sd_bus_message *message)
+{
+  Core2BluezAdapter *adapter = object;
+
+  if (strcmp (name, "Address") == 0)
+    return read_address (message, adapter->address);
+  if (strcmp (name, "Powered") == 0)
+    return read_boolean (message, &adapter->powered);
+  if (strcmp (name, "Discovering") == 0)
+    return read_boolean (message, &adapter->discovering);
+  if (strcmp (name, "Roles") == 0)
+    return read_contains (message, "central", &adapter->central);
+  if (strcmp (name, "PowerState") == 0)
+    {
+      const char *state;
+      int r = read_variant (message, SD_BUS_TYPE_STRING, &state);
+      if (r > 0)
+        adapter->blocked = strcmp (state, "off-blocked") == 0;
+      return r;
+    }
+  return 0;
+}
+
+static Core2BluezAdapter *
+ensure_adapter (Core2Bluez *self, const char *path)
+{
+  Core2BluezAdapter *adapter = g_hash_table_lookup (self->adapters, path);
+
+  if (adapter == NULL)
+    {
+      adapter = g_new0 (Core2BluezAdapter, 1);
+      adapter->path = g_strdup (path);
+      adapter->central = TRUE;   /* an old bluetoothd that tells no roles */
+      g_hash_table_insert (self->adapters, adapter->path, adapter);
+    }
+  return adapter;
+}
+
+/* --- devices -------------------------------------------------------------------------------------- */
+
+static int
+read_device_property (Core2Bluez *self, gpointer object, const char *name,
+                      sd_bus_message *message)
+{
+  Core2BluezDevice *device = object;
+
+  if (strcmp (name, "RSSI") == 0)
+    {
+      device->seen = g_get_real_time ();
+      return read_variant (message, SD_BUS_TYPE_INT16, &device->rssi);
+    }
+  if (strcmp (name, "Connected") == 0)
+    return read_boolean (message, &device->connected);
+  if (strcmp (name, "ServicesResolved") == 0)
+    return read_boolean (message, &device->services_resolved);
+  if (strcmp (name, "Trusted") == 0)
+    return read_boolean (message, &device->trusted);
+  if (strcmp (name, "Address") == 0)
+    return read_address (message, device->address);
+  if (strcmp (name, "Name") == 0)
+    return read_text (message, SD_BUS_TYPE_STRING, &device->name);
+  if (strcmp (name, "Modalias") == 0)
+    return read_text (message, SD_BUS_TYPE_STRING, &device->modalias);
+  if (strcmp (name, "UUIDs") == 0)
+    return read_contains (message, CORE2_UUID_BAND_SERVICE, &device->has_service);
+  if (strcmp (name, "ManufacturerData") == 0)
+    {
+      device->seen = g_get_real_time ();
+      return read_manufacturer_data (message, &device->has_company);
+    }
+  if (strcmp (name, "Appearance") == 0)
+    {
+      int r = read_variant (message, SD_BUS_TYPE_UINT16, &device->appearance);
+      device->has_appearance = device->has_appearance || r > 0;
+      return r;
+    }
+  return 0;
+}
+
+/* The object whose path is @path without its last segments. */
+static gpointer
+lookup_parent (GHashTable *table, const char *path, guint segments)
+{
+  g_autofree char *parent = g_strdup (path);
+
+  while (segments-- > 0)
+    {
+      char *slash = strrchr (parent, '/');
+      if (slash == NULL)
+        return NULL;
+      *slash = '\0';
+    }
+  return g_hash_table_lookup (table, parent);
+}
+
+static Core2BluezDevice *
+ensure_device (Core2Bluez *self, const char *path)
+{
+  Core2BluezDevice *device = g_hash_table_lookup (self->devices, path);
+
+  if (device == NULL)
+    {
+      Core2BluezAdapter *adapter = lookup_parent (self->adapters, path, 1);
+      if (adapter == NULL)
+        return NULL;
+      device = g_new0 (Core2BluezDevice, 1);
+      device->path = g_strdup (path);
+      device->adapter = adapter;
+      device->rssi = CORE2_BLUEZ_RSSI_UNKNOWN;
+      device->characteristics = g_ptr_array_new ();
+      g_hash_table_insert (self->devices, device->path, device);
+    }
+  return device;
+}
+
+/* --- characteristics ------------------------------------------------------------------------------ */
+
+static int
+read_characteristic_property (Core2Bluez *self, gpointer object, const char *name,
+                              sd_bus_message *message)
+{
+  Core2BluezCharacteristic *characteristic = object;
+  const char *uuid;
+  int r;
+
+  if (strcmp (name, "UUID") != 0)
+    return 0;
+  r = read_variant (message, SD_BUS_TYPE_STRING, &uuid);
+  if (r > 0)
+    {
+      g_autofree char *lower = g_ascii_strdown (uuid, -1);
+      g_clear_pointer (&characteristic->uuid, g_ref_string_release);
+      characteristic->uuid = g_ref_string_new_intern (lower);
+    }
+  return r;
+}
+
+static Core2BluezCharacteristic *
+ensure_characteristic (Core2Bluez *self, const char *path)
+{
+  Core2BluezCharacteristic *characteristic = g_hash_table_lookup (self->characteristics, path);
+
+  if (characteristic == NULL)
+    {
+      Core2BluezDevice *device = lookup_parent (self->devices, path, 2);
+      if (device == NULL)
+        return NULL;
+      characteristic = g_new0 (Core2BluezCharacteristic, 1);
+      characteristic->path = g_strdup (path);
+      characteristic->device = device;
+      g_hash_table_insert (self->characteristics, characteristic->path, characteristic);
+      g_ptr_array_add (device->characteristics, characteristic);
+    }
+  return characteristic;
+}
+
+/* The payload of a notification or read: a{sv} with Value among what changed. */
+static int
+read_value_change (Core2Bluez *self, Core2BluezCharacteristic *characteristic,
+                   sd_bus_message *message)
+{
+  const char *name;
+  int r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sv}");
+
+  if (r < 0)
+    return r;
+  while ((r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0)
+    {
+      if ((r = sd_bus_message_read_basic (message, SD_BUS_TYPE_STRING, &name)) < 0)
+        return r;
+      if (strcmp (name, "Value") == 0)
+        {
+          const void *data;
+          size_t size;
+          if ((r = sd_bus_message_enter_container (message, SD_BUS_TYPE_VARIANT, "ay")) < 0
+              || (r = sd_bus_message_read_array (message, SD_BUS_TYPE_BYTE, &data, &size)) < 0)
+            return r;
+          /* Nothing of the object is used after this: the owner may drop the device. */
+          self->events->value_changed (characteristic, data, size, self->user_data);
+          return 0;
+        }
+      if ((r = sd_bus_message_skip (message, "v")) < 0
+          || (r = sd_bus_message_exit_container (message)) < 0)
+        return r;
+    }
+  return r;
+}
+
+/* --- the whole ----------------------------------------------------------------------------------- */
+
+static int
+apply_one_interface (Core2Bluez *self, const char *path, const char *interface,
+                     sd_bus_message *message, gboolean announce)
+{
+  int r;
+
+  if (strcmp (interface, ADAPTER_INTERFACE) == 0)
+    {
+      Core2BluezAdapter *adapter = ensure_adapter (self, path);
+      r = read_properties (self, message, adapter, read_adapter_property);
+      if (announce)
+        self->events->adapters_changed (self->user_data);
+      return r < 0 ? r : 1;
+    }
+  if (strcmp (interface, DEVICE_INTERFACE) == 0)
+    {
+      Core2BluezDevice *device = ensure_device (self, path);
+      if (device == NULL)
+        return 0;
+      r = read_properties (self, message, device, read_device_property);
+      if (announce && device->address[0] != '\0')
+        {
+          self->events->device_changed (device, self->user_data);
+          if (device->seen != 0 && core2_bluez_scans_busy (self, device->adapter))
+            self->events->device_seen (device, self->user_data);
+        }
+      return r < 0 ? r : 1;
+    }
+  if (strcmp (interface, CHARACTERISTIC_INTERFACE) == 0)
+    {
+      Core2BluezCharacteristic *characteristic = ensure_characteristic (self, path);
+      if (characteristic == NULL)
+        return 0;
+      r = read_properties (self, message, characteristic, read_characteristic_property);
+      if (announce)
+        self->events->device_changed (characteristic->device, self->user_data);
+      return r < 0 ? r : 1;
+    }
+  return 0;
+}
+
+/* @message stands before a{sa{sv}}: the interfaces of the object at @path. */
+int
+core2_bluez_apply_interfaces (Core2Bluez *self, const char *path, sd_bus_message *message,
+                              gboolean announce)
+{
+  int r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sa{sv}}");
+
+  if (r < 0)
+    return r;
+  while ((r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sa{sv}")) > 0)
+    {
+      const char *interface;
+
+      if ((r = sd_bus_message_read_basic (message, SD_BUS_TYPE_STRING, &interface)) < 0)
+        return r;
+      r = apply_one_interface (self, path, interface, message, announce);
+      if (r == 0)
+        r = sd_bus_message_skip (message, "a{sv}");
+      if (r < 0 || (r = sd_bus_message_exit_container (message)) < 0)
+        return r;
+    }
+  return r < 0 ? r : sd_bus_message_exit_container (message);
+}
+
+/* @message is a PropertiesChanged signal of the object at @path. */
+int
+core2_bluez_apply_properties (Core2Bluez *self, const char *path, sd_bus_message *message)
+{
+  Core2BluezCharacteristic *characteristic;
+  Core2BluezDevice *device;
+  Core2BluezAdapter *adapter;
+  const char *interface;
+  int r = sd_bus_message_read_basic (message, SD_BUS_TYPE_STRING, &interface);
+
+  if (r < 0)
+    return r;
+  if (strcmp (interface, CHARACTERISTIC_INTERFACE) == 0
+      && (characteristic = g_hash_table_lookup (self->characteristics, path)) != NULL)
+    return read_value_change (self, characteristic, message);
+
+  if (strcmp (interface, DEVICE_INTERFACE) == 0
+      && (device = g_hash_table_lookup (self->devices, path)) != NULL)
+    {
+      gint64 seen = device->seen;
+      r = read_properties (self, message, device, read_device_property);
+      gboolean advertised = device->seen != seen;
+      self->events->device_changed (device, self->user_data);
+      if (advertised && g_hash_table_lookup (self->devices, path) == device)
+        self->events->device_seen (device, self->user_data);
+      return r;
+    }
+  if (strcmp (interface, ADAPTER_INTERFACE) == 0
+      && (adapter = g_hash_table_lookup (self->adapters, path)) != NULL)
+    {
+      r = read_properties (self, message, adapter, read_adapter_property);
+      core2_bluez_scans_adapter_changed (self, adapter);
+      self->events->adapters_changed (self->user_data);
+      return r;
+    }
+  return 0;
+}
+
+static void
+remove_characteristic (Core2Bluez *self, Core2BluezCharacteristic *characteristic)
+{
+  Core2BluezDevice *device = characteristic->device;
+
+  device->services_changes++;
+  g_ptr_array_remove_fast (device->characteristics, characteristic);
+  g_hash_table_remove (self->characteristics, characteristic->path);
+}
+
+static void
+remove_device (Core2Bluez *self, Core2BluezDevice *device)
+{
+  core2_bluez_connects_device_removed (self, device);
+  self->events->device_removed (device, self->user_data);
+  while (device->characteristics->len > 0)
+    remove_characteristic (self, g_ptr_array_index (device->characteristics, 0));
+  g_hash_table_remove (self->devices, device->path);
+}
+
+static void
+remove_adapter (Core2Bluez *self, Core2BluezAdapter *adapter)
+{
+  g_autoptr (GPtrArray) devices = core2_bluez_copy_values (self->devices);
+
+  for (guint i = 0; i < devices->len; i++)
+    {
+      Core2BluezDevice *device = g_ptr_array_index (devices, i);
+      if (device->adapter == adapter)
+        remove_device (self, device);
+    }
+  core2_bluez_scans_adapter_removed (self, adapter);
+  g_hash_table_remove (self->adapters, adapter->path);
+}
+
+void
+core2_bluez_remove_interface (Core2Bluez *self, const char *path, const char *interface)
+{
+  Core2BluezCharacteristic *characteristic;
+  Core2BluezDevice *device;
+  Core2BluezAdapter *adapter;
+
+  if (strcmp (interface, CHARACTERISTIC_INTERFACE) == 0
+      && (characteristic = g_hash_table_lookup (self->characteristics, path)) != NULL)
+    {
+      device = characteristic->device;
+      remove_characteristic (self, characteristic);
+      self->events->device_changed (device, self->user_data);
+    }
+  else if (strcmp (interface, DEVICE_INTERFACE) == 0
+           && (device = g_hash_table_lookup (self->devices, path)) != NULL)
+    remove_device (self, device);
+  else if (strcmp (interface, ADAPTER_INTERFACE) == 0
+           && (adapter = g_hash_table_lookup (self->adapters, path)) != NULL)
+    {
+      remove_adapter (self, adapter);
+      self->events->adapters_changed (self->user_data);
+    }
+}
+
+void
+core2_bluez_remove_everything (Core2Bluez *self)
+{
+  g_autoptr (GPtrArray) adapters = core2_bluez_copy_values (self->adapters);
+
+  for (guint i = 0; i < adapters->len; i++)
+    remove_adapter (self, g_ptr_array_index (adapters, i));
+}

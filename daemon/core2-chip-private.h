@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core2-auth.h"
+#include "core2-chip.h"
+#include "core2-link.h"
+#include "core2-protocol.h"
+#include "core2-request.h"
+#include "core2-steps.h"
+
+G_BEGIN_DECLS
+
+#define CHIP_INTERFACE "org.example.Core2"
+#define INFO_INTERFACE "org.example.Core2.Info"
+
+typedef enum
+{
+  CHIP_DISCONNECTED,
+  CHIP_WAITING,                  /* armed: it sleeps, is away, or there is no Bluetooth */
+  CHIP_CONNECTING,
+  CHIP_RESOLVING,                /* linked; services and subscriptions are being made */
+  CHIP_READY,
+  CHIP_DISCONNECTING,
+} ChipState;
+
+/* Properties of org.example.Core2 that are signalled. The order is that of chip_property_names. */
+typedef enum
+{
+  PROP_NAME,
+  PROP_ALIAS,
+  PROP_SIDE,
+  PROP_ADAPTER,
+  PROP_REMEMBERED,
+  PROP_AUTO_CONNECT,
+  PROP_CONNECTED,
+  PROP_PAIRED,
+  PROP_STATE,
+  PROP_STATUS_TEXT,
+  PROP_LAST_ERROR,
+  PROP_LAST_CONNECTED,
+  PROP_PAIRING_STATE,
+  PROP_PAIRING_DEADLINE,
+  PROP_BATTERY,
+  PROP_BATTERY_STATUS,
+  PROP_BATTERY_UPDATED,
+  PROP_STEPS,
+  PROP_STEPS_UPDATED,
+  PROP_STEPS_TODAY,
+  PROP_STEPS_TOTAL,
+  PROP_CADENCE,
+  PROP_RUN_STEPS,
+  PROP_WALK_STEPS,
+  PROP_DISTANCE,
+  PROP_ENERGY,
+  PROP_ORIENTATION,
+  PROP_ORIENTATION_UPDATED,
+  PROP_ORIENTATION_INTERVAL,
+  PROP_DAILY_GOAL,
+  N_PROPS,
+} ChipProperty;
+
+typedef enum
+{
+  BATTERY_UNKNOWN,
+  BATTERY_CURRENT,
+  BATTERY_STALE,
+  BATTERY_UNSUPPORTED,
+} BatteryStatus;
+
+/* core2-chip-info.c */
+typedef struct
+{
+  guint32 available;             /* bits of the fields below that hold a value */
+  guint64 updated;
+  char *name;
+  guint16 appearance;
+  guint8 privacy_flag;
+  Core2ConnectionParameters connection;
+  guint16 service_changed_start;
+  guint16 service_changed_end;
+  guint8 system_id[CORE2_SYSTEM_ID_SIZE];
+  gboolean system_id_known;
+  char *serial_number;
+  char *hardware_revision;
+  char *software_revision;
+  char *firmware_revision;
+  Core2PnpId pnp;
+} ChipInfo;
+
+struct Core2Chip
+{
+  Core2ChipServices *services;
+  Core2ChipRecord *record;       /* what is stored */
+  char *path;
+  sd_bus_slot *chip_slot;
+  sd_bus_slot *info_slot;
+  GPtrArray *requests;           /* method calls under way */
+
+  guint64 dirty;                 /* ChipProperty bits to be signalled */
+  guint flush_source;
+  guint save_timer;
+
+  /* Published values that are not in @record. */
+  int remembered;
+  int auto_connect;
+  int connected;
+  int paired;
+  const char *adapter;           /* of the device, or "" */
+  char *adapter_text;
+  char *status_text;
+  const char *last_error;        /* static D-Bus name, or "" */
+  gint16 rssi;
+
+  /* core2-chip-connection.c */
+  ChipState state;
+  gboolean armed;                /* keep a connection; false after Disconnect */
+  gboolean disconnect_wanted;    /* Disconnect or RemoveChip: also clear Trusted */
+  gboolean adapter_was_off;
+  Core2BluezDevice *device;
+  Core2Link *link;
+  Core2Call *device_call;        /* Trusted, Disconnect, RemoveDevice: one at a time */
+  Core2BluezScan *scan;          /* looks for a device that BlueZ does not know */
+  guint advance_source;
+  guint deadline;                /* of states resolving and disconnecting */
+  guint asleep_timer;            /* connecting becomes waiting */
+  gint64 retry_at;               /* monotonic: no attempt before */
+  guint retry_timer;
+  guint failures;                /* in a row */
+  guint quick_failures;          /* aborted at once, in a row */
+  gint64 attempt_started;        /* monotonic */
+  guint missing_services;        /* connections in a row without the characteristics */
+  gboolean removed_stale_device;
+  gboolean session_started;
+  guint session_services;        /* services_changes of the device when it started */
+  gboolean dropping;             /* we close the link to make it anew */
+  gboolean cancel_first;         /* another program's Connect did not end */
+  gboolean sleeps;               /* the last attempt ended without an answer */
+  guint straggler_timer;
+
+  /* core2-chip-steps.c */
+  Core2StepsState steps;
+  Core2Cadence cadence_buckets;
+  gboolean first_sample;         /* none yet since the link was made */
+  guint32 counter;
+  guint64 steps_updated;
+  guint32 steps_today;
+  guint32 cadence;
+  guint32 run_steps;
+  guint32 walk_steps;
+  guint32 distance;
+  guint32 energy;
+  guint8 step_fields;            /* Core2StepsFields ever seen */
+  guint32 pending_delta;         /* counted, not yet signalled */
+  gboolean has_pending;
+  gint64 last_signal;            /* monotonic */
+  guint steps_timer;
+  guint cadence_timer;
+  guint poll_timer;              /* when another program holds the notification */
+
+  /* core2-chip-battery.c */
+  BatteryStatus battery_status;
+  guint8 battery;
+  guint64 battery_updated;
+  guint battery_timer;
+
+  /* core2-chip-orientation.c */
+  guint16 orientation_x;
+  guint16 orientation_y;
+  guint64 orientation_updated;
+  guint32 orientation_interval;
+  GHashTable *claims;            /* unique name -> struct Claims */
+  GPtrArray *orientation_waiters; /* Core2Request of ReadOrientation */
+  gboolean orientation_in_flight;
+  gboolean orientation_wanted;   /* one more, as soon as the interval allows */
+  gint64 orientation_fired;      /* monotonic, 0 = never */
+  guint orientation_timer;       /* the next request */
+  guint orientation_deadline;    /* of the request in flight */
+
+  /* core2-chip-pairing.c */
+  Core2Auth auth;
+  Core2Request *pair_request;    /* NULL: authentication by itself, or none */
+  guint auth_timer;
+  Core2AuthState pairing_state;  /* as published: of the last pairing */
+  guint64 pairing_deadline;
+  gboolean trying_pending_key;
+  gboolean authenticated;
+
+  ChipInfo info;
+};
+
+/* --- core2-chip-dbus.c: the published object ---- */
+
+/* Marks a property as changed; it is signalled before anything else is, at the latest when the loop
+ * comes round. */
+void chip_notify (Core2Chip *self, ChipProperty property);
+/* Signals what is marked now. */
+void chip_flush (Core2Chip *self);
+/* Signals Info as a whole. */
+void chip_notify_info (Core2Chip *self);
+gboolean chip_publish (Core2Chip *self, GError **error);
+void chip_unpublish (Core2Chip *self);
+void chip_emit_steps (Core2Chip *self, guint32 delta);
+void chip_emit_battery (Core2Chip *self);
+void chip_emit_orientation (Core2Chip *self);
+void chip_emit_reset (Core2Chip *self, guint32 before, guint32 after, const char *reason);
+const char *chip_state_name (ChipState state);
+const char *chip_battery_status_name (BatteryStatus status);
+
+/* The record changed: save it soon. */
+void chip_save_later (Core2Chip *self);
+/* Saves at once; on failure the caller gets @error. */
+gboolean chip_save_now (Core2Chip *self, GError **error);
+
+/* --- core2-chip-methods.c ---- */
+/* Runs @run when the chip is ready, at once when it is. A chip that keeps no connection is connected for
+ * this request, when polkit lets its caller. After @timeout_ms the caller gets Asleep or whatever keeps
+ * the chip away. */
+void chip_request_when_ready (Core2Request *request, guint timeout_ms, Core2RequestRun run);
+/* Runs every request that waits for ready; whether there is one. */
+void chip_run_ready_requests (Core2Chip *self);
+gboolean chip_has_ready_requests (Core2Chip *self);
+/* Answers those who wait for the end of the link. */
+void chip_finish_disconnect_requests (Core2Chip *self);
+
+/* --- core2-chip-connection.c ---- */
+
+/* Looks at everything and does what is next; from the loop. */
+void chip_advance_later (Core2Chip *self);
+/* The error that a caller gets who waits for this chip and whose time is over. */
+void chip_fail_unreachable (Core2Request *request);
+void chip_connection_arm (Core2Chip *self);
+void chip_connection_disarm (Core2Chip *self);
+void chip_connection_clear (Core2Chip *self);
+/* The link serves no more: drop it and come again. @text for StatusText. */
+void chip_connection_broken (Core2Chip *self, Core2Error code, const char *text);
+void chip_set_last_error (Core2Chip *self, const char *name);
+void chip_set_status (Core2Chip *self, const char *text);
+
+/* --- core2-chip-session.c: from services resolved to ready ---- */
+void chip_session_start (Core2Chip *self);
+void chip_session_end (Core2Chip *self);
+/* Sets BlueZ's flag without which it forgets the chip 30 s after the link ends. Replaces a call under way. */
+void chip_set_trusted (Core2Chip *self, gboolean trusted, Core2CallDone done);
+/* Lets BlueZ forget the device, and with it what it believes of its services. */
+void chip_remove_device (Core2Chip *self);
+void chip_set_ready (Core2Chip *self);
+
+/* --- core2-chip-steps.c ---- */
+void chip_steps_load (Core2Chip *self);
+void chip_steps_value (Core2Chip *self, const guint8 *data, gsize size);
+void chip_steps_poll (Core2Chip *self, gboolean enable);
+void chip_steps_roll_day (Core2Chip *self);
+void chip_steps_clear (Core2Chip *self);
+void chip_steps_read (Core2Request *request);
+
+/* --- core2-chip-battery.c ---- */
+void chip_battery_load (Core2Chip *self);
+void chip_battery_value (Core2Chip *self, const guint8 *data, gsize size);
+void chip_battery_ready (Core2Chip *self);
+void chip_battery_lost (Core2Chip *self);
+void chip_battery_clear (Core2Chip *self);
+void chip_battery_read (Core2Request *request);
+
+/* --- core2-chip-orientation.c ---- */
+void chip_orientation_init (Core2Chip *self);
+void chip_orientation_value (Core2Chip *self, const guint8 *data, gsize size);
+void chip_orientation_ready (Core2Chip *self);
+void chip_orientation_lost (Core2Chip *self);
+void chip_orientation_clear (Core2Chip *self);
+void chip_orientation_read (Core2Request *request);
+void chip_orientation_fire (Core2Request *request);
+int chip_orientation_claim (Core2Chip *self, sd_bus_message *message, guint32 interval,
+                            sd_bus_error *error);
+int chip_orientation_release (Core2Chip *self, sd_bus_message *message, sd_bus_error *error);
+
+/* --- core2-chip-info.c ---- */
+void chip_info_ready (Core2Chip *self);
+void chip_info_clear (Core2Chip *self);
+void chip_info_read (Core2Request *request);
+/* Appends the names of what holds a value as an array of strings. */
+int chip_info_append_available (Core2Chip *self, sd_bus_message *reply);
+
+/* --- core2-chip-time.c ---- */
+void chip_time_read (Core2Request *request);
+void chip_time_set (Core2Request *request);
+
+/* --- core2-chip-pairing.c ---- */
+void chip_pairing_init (Core2Chip *self);
+void chip_pairing_value (Core2Chip *self, const guint8 *data, gsize size);
+void chip_pairing_ready (Core2Chip *self);
+void chip_pairing_lost (Core2Chip *self);
+void chip_pairing_clear (Core2Chip *self);
+void chip_pairing_start (Core2Request *request);
+gboolean chip_pairing_cancel (Core2Chip *self);
+void chip_pairing_key_changed (Core2Chip *self);
+
+/* Microseconds of CLOCK_BOOTTIME. */
+gint64 chip_boot_time (void);
+
+G_END_DECLS

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core2-chip-private.h"
+
+#include <string.h>
+
+/* Steps are in the chip too: what is not saved yet is found there again. */
+#define SAVE_DELAY_S 30
+
+/* --- saving ------------------------------------------------------------------------------------------------- */
+
+gboolean
+chip_save_now (Core2Chip *self, GError **error)
+{
+  g_clear_handle_id (&self->save_timer, g_source_remove);
+  if (!self->remembered)
+    return TRUE;
+  self->record->steps = self->steps;
+  return core2_store_save (self->services->store, self->record, error);
+}
+
+void
+core2_chip_save (Core2Chip *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (chip_save_now (self, &error))
+    return;
+  core2_log_write_limited (self->services->log_limit, "save", CORE2_LOG_WARNING,
+                           CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "store",
+                                             .message_id = CORE2_LOG_ID_STORAGE_FAILED),
+                           "%s", error->message);
+  chip_save_later (self);
+}
+
+static gboolean
+on_save_timer (gpointer user_data)
+{
+  Core2Chip *self = user_data;
+
+  self->save_timer = 0;
+  core2_chip_save (self);
+  return G_SOURCE_REMOVE;
+}
+
+void
+chip_save_later (Core2Chip *self)
+{
+  if (self->remembered && self->save_timer == 0)
+    self->save_timer = g_timeout_add_seconds (SAVE_DELAY_S, on_save_timer, self);
+}
+
+/* --- what the manager asks and wants ------------------------------------------------------------------------ */
+
+const char *
+core2_chip_get_path (const Core2Chip *self)
+{
+  return self->path;
+}
+
+const char *
+core2_chip_get_address (const Core2Chip *self)
+{
+  return self->record->address;
+}
+
+const char *
+core2_chip_get_alias (const Core2Chip *self)
+{
+  return self->record->alias;
+}
+
+Core2Side
+core2_chip_get_side (const Core2Chip *self)
+{
+  return self->record->side;
+}
+
+gboolean
+core2_chip_is_remembered (const Core2Chip *self)
+{
+  return self->remembered;
+}
+
+gboolean
+core2_chip_is_ready (const Core2Chip *self)
+{
+  return self->state == CHIP_READY;
+}
+
+gboolean
+core2_chip_is_asleep (const Core2Chip *self)
+{
+  return self->state == CHIP_WAITING;
+}
+
+gboolean
+core2_chip_is_busy (const Core2Chip *self)
+{
+  return self->state != CHIP_DISCONNECTED || self->requests->len > 0;
+}
+
+gint64
+core2_chip_get_last_seen (const Core2Chip *self)
+{
+  return (gint64) self->record->last_seen;
+}
+
+int
+core2_chip_check_alias (const char *alias, sd_bus_error *error)
+{
+  char address[CORE2_ADDRESS_TEXT_SIZE];
+  Core2Side side;
+
+  if (strlen (alias) > CORE2_ALIAS_MAX)
+    return core2_error_set (error, CORE2_ERROR_INVALID_ARGUMENTS,
+                            "an alias has at most %d bytes", CORE2_ALIAS_MAX);
+  for (const char *p = alias; *p != '\0'; p = g_utf8_next_char (p))
+    if (g_unichar_iscntrl (g_utf8_get_char (p)))
+      return core2_error_set (error, CORE2_ERROR_INVALID_ARGUMENTS,
+                              "an alias has no control characters");
+  if (core2_address_normalise (alias, address) || core2_side_from_name (alias, &side))
+    return core2_error_set (error, CORE2_ERROR_INVALID_ARGUMENTS,
+                            "an alias must not look like an address or a side");
+  return 0;
+}
+
+gboolean
+core2_chip_remember (Core2Chip *self, const char *alias, const Core2Side *side, GBytes *key,
+                     const gboolean *auto_connect, GError **error)
+{
+  Core2ChipRecord *record = self->record;
+  const Core2ChipRecord old = *record;
+  g_autofree char *old_alias = g_strdup (record->alias);
+  gboolean was_remembered = self->remembered;
+
+  if (alias != NULL)
+    {
+      g_free (record->alias);
+      record->alias = g_strdup (alias);
+    }
+  if (side != NULL)
+    record->side = *side;
+  if (auto_connect != NULL)
+    record->auto_connect = *auto_connect;
+  if (!was_remembered)
+    record->added = (guint64) g_get_real_time ();
+  self->remembered = TRUE;
+
+  if (!chip_save_now (self, error)
+      || (key != NULL
+          && !core2_store_set_key (self->services->store, record->address,
+                                   g_bytes_get_data (key, NULL), error)))
+    {
+      g_free (record->alias);
+      record->alias = g_steal_pointer (&old_alias);
+      record->side = old.side;
+      record->auto_connect = old.auto_connect;
+      record->added = old.added;
+      self->remembered = was_remembered;
+      return FALSE;
+    }
+
+  chip_notify (self, PROP_ALIAS);
+  chip_notify (self, PROP_SIDE);
+  if (!was_remembered)
+    chip_notify (self, PROP_REMEMBERED);
+  if (key != NULL)
+    chip_pairing_key_changed (self);
+  if (self->auto_connect != record->auto_connect)
+    {
+      self->auto_connect = record->auto_connect;
+      chip_notify (self, PROP_AUTO_CONNECT);
+    }
+  self->armed = record->auto_connect;
+  if (self->armed)
+    chip_connection_arm (self);
+  chip_flush (self);
+  return TRUE;
+}
+
+void
+core2_chip_forget (Core2Chip *self)
+{
+  self->remembered = FALSE;
+  g_clear_handle_id (&self->save_timer, g_source_remove);
+  core2_chip_release_link (self);
+}
+
+void
+core2_chip_day_changed (Core2Chip *self)
+{
+  chip_steps_roll_day (self);
+}
+
+/* --- life --------------------------------------------------------------------------------------------------- */
+
+Core2Chip *
+core2_chip_new (Core2ChipServices *services, Core2ChipRecord *record, gboolean remembered,
+                GError **error)
+{
+  Core2Chip *self = g_new0 (Core2Chip, 1);
+  guint64 address;
+  char element[CORE2_ADDRESS_TEXT_SIZE];
+
+  self->services = services;
+  self->record = record;
+  core2_address_parse (record->address, &address);
+  core2_address_format_path_element (address, element);
+  self->path = g_strconcat (CORE2_CHIP_PATH_PREFIX, element, NULL);
+  self->requests = core2_requests_new ();
+  self->remembered = remembered;
+  self->auto_connect = remembered && record->auto_connect;
+  self->armed = self->auto_connect;
+  self->adapter = "";
+  self->last_error = "";
+  self->status_text = g_strdup (remembered ? "starting" : "seen in a scan, not added");
+  self->rssi = CORE2_BLUEZ_RSSI_UNKNOWN;
+  chip_steps_load (self);
+  chip_battery_load (self);
+  chip_orientation_init (self);
+  chip_pairing_init (self);
+
+  if (!chip_publish (self, error))
+    {
+      core2_chip_free (self);
+      return NULL;
+    }
+  chip_advance_later (self);
+  return self;
+}
+
+void
+core2_chip_free (Core2Chip *self)
+{
+  if (self == NULL)
+    return;
+
+  chip_connection_clear (self);
+  core2_requests_free (self->requests, CORE2_ERROR_CANCELLED, "the chip was removed");
+  chip_pairing_clear (self);
+  chip_orientation_clear (self);
+  chip_battery_clear (self);
+  chip_steps_clear (self);
+  if (self->save_timer != 0)
+    core2_chip_save (self);
+  g_clear_handle_id (&self->save_timer, g_source_remove);
+  chip_unpublish (self);
+  chip_info_clear (self);
+  core2_chip_record_free (self->record);
+  g_free (self->adapter_text);
+  g_free (self->status_text);
+  g_free (self->path);
+  g_free (self);
+}
