@@ -351,6 +351,22 @@ chip_method_release_orientation (sd_bus_message *message, void *user_data, sd_bu
 
 /* --- settings ----------------------------------------------------------------------------------------------- */
 
+static void
+follow_auto_connect (Core2Chip *self)
+{
+  if (self->auto_connect == (self->remembered && self->record->auto_connect))
+    return;
+  self->auto_connect = !self->auto_connect;
+  chip_notify (self, PROP_AUTO_CONNECT);
+  if (self->auto_connect)
+    chip_connection_arm (self);
+  else
+    {
+      self->armed = FALSE;
+      chip_advance_later (self);
+    }
+}
+
 /* Applies what a request brings to the record and saves it: what can't be stored is not changed. */
 static void
 change_record (Core2Request *request, void (*apply) (Core2Chip *self, Core2Request *request))
@@ -374,6 +390,7 @@ change_record (Core2Request *request, void (*apply) (Core2Chip *self, Core2Reque
   chip_notify (self, PROP_ALIAS);
   chip_notify (self, PROP_SIDE);
   chip_notify (self, PROP_DAILY_GOAL);
+  follow_auto_connect (self);
   chip_flush (self);
   core2_request_reply (request, NULL);
 }
@@ -446,21 +463,7 @@ apply_auto_connect (Core2Chip *self, Core2Request *request)
 static void
 do_set_auto_connect (Core2Request *request)
 {
-  Core2Chip *self = request->owner;
-  gboolean enabled = request->flag;
-
   change_record (request, apply_auto_connect);
-  if (self->record->auto_connect != enabled || self->auto_connect == enabled)
-    return;
-  self->auto_connect = enabled;
-  chip_notify (self, PROP_AUTO_CONNECT);
-  if (enabled)
-    chip_connection_arm (self);
-  else
-    {
-      self->armed = FALSE;
-      chip_advance_later (self);
-    }
 }
 
 int

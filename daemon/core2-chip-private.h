@@ -236,6 +236,35 @@ void chip_connection_broken (Core2Chip *self, Core2Error code, const char *text)
 void chip_set_last_error (Core2Chip *self, const char *name);
 void chip_set_status (Core2Chip *self, const char *text);
 
+/* The only place where the state changes; @text for StatusText. */
+void chip_set_state (Core2Chip *self, ChipState state, const char *text);
+/* Looks at everything and does what is next. */
+void chip_advance (Core2Chip *self);
+/* No attempt before @delay_ms milliseconds from now; then chip_advance(). */
+void chip_pause (Core2Chip *self, guint delay_ms);
+void chip_no_pause (Core2Chip *self);
+/* A pause that doubles with every failure in a row. */
+void chip_back_off (Core2Chip *self);
+
+/* --- core2-chip-attempt.c ---- */
+
+/* BlueZ does not know the chip: looks for it now and then. */
+void chip_search (Core2Chip *self);
+/* BlueZ knows it: connects, unless that is under way or a pause is on. */
+void chip_try_connect (Core2Chip *self);
+
+/* --- core2-chip-disconnect.c ---- */
+
+/* Nobody wants the connection: closes what is open, and says why in StatusText. */
+void chip_go_away (Core2Chip *self);
+/* Ends searches and attempts under way. */
+void chip_stop_attempt (Core2Chip *self);
+/* Ends the session, if there is one, and its deadline. The link itself stays. */
+void chip_end_link (Core2Chip *self);
+void chip_clear_deadline (Core2Chip *self);
+/* Calls Device1.Disconnect. Replaces a call under way. */
+void chip_call_disconnect (Core2Chip *self);
+
 /* --- core2-chip-session.c: from services resolved to ready ---- */
 void chip_session_start (Core2Chip *self);
 void chip_session_end (Core2Chip *self);

@@ -104,9 +104,6 @@ static const Option options[] = {
   NUMBER ("Pairing", "Preamble", pairing_preamble, 1, 0, 1,
           "Whether a pairing begins with the bytes 01 00 (1), or goes straight to the key (0): the\n"
           "two programs that are known to pair the chip differ in it."),
-
-  NUMBER ("History", "KeepSamplesDays", history_keep_samples, 90, 1, 36500,
-          "For how many days single samples are kept. The sums of days are kept for ever."),
 };
 
 static guint *

@@ -38,9 +38,6 @@ typedef struct
 
   /* [Pairing] */
   guint pairing_preamble; /* 1: send the preamble of the 2020 library first; 0: do not */
-
-  /* [History] */
-  guint history_keep_samples; /* days for which single samples are kept; days are kept for ever */
 } Core2Config;
 
 /* Sets every option to its default. */

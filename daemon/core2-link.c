@@ -146,6 +146,10 @@ request_done (sd_bus_message *reply, const sd_bus_error *bus_error, gpointer use
   else if (request->kind == REQUEST_READ
            && sd_bus_message_read_array (reply, SD_BUS_TYPE_BYTE, &data, &size) < 0)
     error = g_error_new (CORE2_ERROR, CORE2_ERROR_FAILED, "BlueZ answered a read with no bytes");
+  else if (request->kind == REQUEST_READ && size == 0 && !self->device->services_resolved)
+    /* BlueZ ends a read that the loss of the link cut off as if the value were empty. */
+    error = g_error_new (CORE2_ERROR, CORE2_ERROR_NOT_CONNECTED, "the connection to %s ended",
+                         self->device->address);
 
   /* An empty array has no address in sd-bus. */
   finish_head (self, error, data != NULL ? data : (const guint8 *) "", size);

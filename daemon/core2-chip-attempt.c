@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Attempts to get a connection: looking for a chip that BlueZ does not know, and Connect with its many ways
+ * to fail. */
+#include "core2-chip-private.h"
+
+/* Until a chip that does not answer a Connect is called asleep. */
+#define ASLEEP_AFTER_MS 5000
+/* An attempt that fails sooner was aborted, not left unanswered. */
+#define QUICK_FAILURE_US (5 * G_USEC_PER_SEC)
+#define QUICK_RETRIES 4
+#define IN_PROGRESS_WAIT_MS 15000
+#define CONNECTION_LIMIT_PAUSE_MS 60000
+#define SEARCH_MS 10000
+#define SEARCH_PAUSE_MIN_MS 20000
+#define SEARCH_PAUSE_MAX_MS 600000
+
+/* --- a device that BlueZ does not know --------------------------------------------------------------- */
+
+static void
+search_done (const sd_bus_error *error, gpointer user_data)
+{
+  Core2Chip *self = user_data;
+
+  if (chip_has_ready_requests (self) && error == NULL)
+    chip_pause (self, 0);          /* somebody waits for it now */
+  else
+    chip_pause (self, MIN (SEARCH_PAUSE_MAX_MS,
+                         SEARCH_PAUSE_MIN_MS << MIN (self->failures++, 5u)));
+}
+
+/* BlueZ cannot connect to what it has not seen. Short searches with growing pauses: a discovery that
+ * is held would keep other devices of this host away. */
+void
+chip_search (Core2Chip *self)
+{
+  chip_set_state (self, CHIP_WAITING, "not seen by Bluetooth yet: shake the chip");
+  if (self->scan != NULL || g_get_monotonic_time () < self->retry_at)
+    return;
+  core2_bluez_scan_start (self->services->bluez, &self->scan, NULL, SEARCH_MS, search_done, self);
+}
+
+/* --- connecting ---------------------------------------------------------------------------------------- */
+
+static gboolean
+on_asleep (gpointer user_data)
+{
+  Core2Chip *self = user_data;
+
+  self->asleep_timer = 0;
+  if (self->state == CHIP_CONNECTING)
+    {
+      chip_set_last_error (self, core2_error_get_name (CORE2_ERROR_ASLEEP));
+      chip_set_state (self, CHIP_WAITING, "asleep: shake the chip");
+    }
+  return G_SOURCE_REMOVE;
+}
+
+static void
+connect_failed (Core2Chip *self, const sd_bus_error *error)
+{
+  Core2Error code = core2_bluez_translate_error (error);
+  gboolean quick = g_get_monotonic_time () - self->attempt_started < QUICK_FAILURE_US;
+
+  core2_log_debug (self->record->address, "link", "connect: %s: %s", error->name, error->message);
+  chip_set_last_error (self, core2_error_get_name (code));
+  if (code == CORE2_ERROR_ASLEEP && !quick)
+    {
+      /* The ordinary case of a chip that sleeps: ask again. */
+      self->quick_failures = 0;
+      self->sleeps = TRUE;
+      chip_pause (self, 1000);
+      chip_set_state (self, CHIP_WAITING, "asleep: shake the chip");
+    }
+  else if (code == CORE2_ERROR_ASLEEP && self->quick_failures++ < QUICK_RETRIES)
+    chip_pause (self, 0);
+  else if (code == CORE2_ERROR_IN_PROGRESS)
+    {
+      /* Somebody else connects: their success is ours. Else their attempt is cancelled. */
+      self->cancel_first = TRUE;
+      chip_pause (self, IN_PROGRESS_WAIT_MS);
+      chip_set_state (self, CHIP_CONNECTING, "another program is connecting to the chip");
+    }
+  else if (code == CORE2_ERROR_CONNECTION_LIMIT)
+    {
+      chip_pause (self, CONNECTION_LIMIT_PAUSE_MS);
+      chip_set_state (self, CHIP_WAITING, "the Bluetooth adapter holds no more connections");
+    }
+  else
+    {
+      g_autofree char *text = g_strdup_printf ("could not connect: %s", error->message);
+      self->quick_failures = 0;
+      chip_back_off (self);
+      chip_set_state (self, CHIP_WAITING, code == CORE2_ERROR_ASLEEP ? "asleep: shake the chip" : text);
+    }
+}
+
+static void
+connect_done (const sd_bus_error *error, gpointer user_data)
+{
+  Core2Chip *self = user_data;
+
+  g_clear_handle_id (&self->asleep_timer, g_source_remove);
+  if (error != NULL)
+    connect_failed (self, error);
+  chip_advance_later (self);
+}
+
+void
+chip_try_connect (Core2Chip *self)
+{
+  if (self->device->connect != NULL || self->device_call != NULL)
+    return;
+  if (g_get_monotonic_time () < self->retry_at)
+    {
+      if (self->state != CHIP_WAITING && self->state != CHIP_CONNECTING)
+        chip_set_state (self, CHIP_WAITING, "out of reach or asleep: shake the chip");
+      return;
+    }
+  if (self->cancel_first)
+    {
+      self->cancel_first = FALSE;
+      chip_call_disconnect (self);
+      return;
+    }
+
+  self->attempt_started = g_get_monotonic_time ();
+  if (self->sleeps)
+    chip_set_state (self, CHIP_WAITING, "asleep: shake the chip");
+  else
+    {
+      chip_set_state (self, CHIP_CONNECTING, "connecting");
+      self->asleep_timer = g_timeout_add (ASLEEP_AFTER_MS, on_asleep, self);
+    }
+  core2_bluez_connect_start (self->services->bluez, self->device, connect_done, self);
+}

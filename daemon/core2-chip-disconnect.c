@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ends of a chip's connection: because somebody wants it, because it serves no more, because core2d
+ * stops. */
+#include "core2-chip-private.h"
+
+#define DISCONNECT_TIMEOUT_MS 10000
+
+/* --- ends ------------------------------------------------------------------------------------------- */
+
+void
+chip_clear_deadline (Core2Chip *self)
+{
+  g_clear_handle_id (&self->deadline, g_source_remove);
+}
+
+void
+chip_stop_attempt (Core2Chip *self)
+{
+  g_clear_handle_id (&self->asleep_timer, g_source_remove);
+  g_clear_handle_id (&self->straggler_timer, g_source_remove);
+  core2_bluez_scan_stop (&self->scan);
+  if (self->device != NULL && self->device->connect != NULL)
+    core2_bluez_connect_cancel (self->services->bluez, self->device);
+}
+
+void
+chip_end_link (Core2Chip *self)
+{
+  chip_clear_deadline (self);
+  g_clear_handle_id (&self->straggler_timer, g_source_remove);
+  if (self->session_started)
+    chip_session_end (self);
+}
+
+static gboolean
+on_drop_deadline (gpointer user_data)
+{
+  Core2Chip *self = user_data;
+
+  /* BlueZ says that the link is still there: then it is used. */
+  self->deadline = 0;
+  self->dropping = FALSE;
+  chip_advance (self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+disconnect_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
+{
+  Core2Chip *self = user_data;
+
+  if (error != NULL)
+    core2_log_debug (self->record->address, "link", "disconnect: %s", error->message);
+  /* BlueZ replies when the link is closed. */
+  if (self->device != NULL && error == NULL)
+    self->device->connected = FALSE;
+  chip_advance_later (self);
+}
+
+void
+chip_call_disconnect (Core2Chip *self)
+{
+  core2_call_cancel (&self->device_call);
+  core2_bluez_call (self->services->bluez, &self->device_call, self->device->path,
+                    "org.bluez.Device1", "Disconnect", DISCONNECT_TIMEOUT_MS, disconnect_done,
+                    self, NULL);
+}
+
+void
+chip_connection_broken (Core2Chip *self, Core2Error code, const char *text)
+{
+  core2_log_info (self->record->address, "link", "dropping the connection: %s", text);
+  chip_end_link (self);
+  chip_stop_attempt (self);
+  chip_set_last_error (self, core2_error_get_name (code));
+  chip_back_off (self);
+  chip_set_state (self, CHIP_WAITING, text);
+  if (self->device != NULL && self->device->connected)
+    {
+      self->dropping = TRUE;
+      self->deadline = g_timeout_add (DISCONNECT_TIMEOUT_MS, on_drop_deadline, self);
+      chip_call_disconnect (self);
+    }
+}
+
+/* --- going away because somebody wants it ------------------------------------------------------------ */
+
+static gboolean
+on_disconnect_deadline (gpointer user_data)
+{
+  Core2Chip *self = user_data;
+
+  self->deadline = 0;
+  core2_call_cancel (&self->device_call);
+  chip_set_state (self, CHIP_DISCONNECTED, "disconnected, though Bluetooth did not confirm it");
+  chip_finish_disconnect_requests (self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+untrust_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
+{
+  Core2Chip *self = user_data;
+
+  if (self->device != NULL)
+    chip_call_disconnect (self);
+}
+
+/* bluetoothd may connect a trusted device by itself: that flag goes first. */
+static void
+begin_disconnect (Core2Chip *self)
+{
+  self->deadline = g_timeout_add (DISCONNECT_TIMEOUT_MS, on_disconnect_deadline, self);
+  chip_set_state (self, CHIP_DISCONNECTING, "disconnecting");
+  if (self->device->trusted)
+    chip_set_trusted (self, FALSE, untrust_done);
+  else
+    chip_call_disconnect (self);
+}
+
+void
+chip_go_away (Core2Chip *self)
+{
+  const char *text = !self->remembered ? "seen in a scan, not added"
+                     : self->auto_connect ? "disconnected as wished, until the next connect"
+                                          : "keeps no connection by itself";
+
+  chip_stop_attempt (self);
+  chip_no_pause (self);
+  if (self->state == CHIP_DISCONNECTING && self->device != NULL && self->device->connected)
+    return;
+  chip_end_link (self);
+  if (self->state != CHIP_DISCONNECTED && self->state != CHIP_DISCONNECTING
+      && self->device != NULL && self->device->connected)
+    {
+      begin_disconnect (self);
+      return;
+    }
+  chip_clear_deadline (self);
+  chip_set_state (self, CHIP_DISCONNECTED, text);
+  chip_finish_disconnect_requests (self);
+}
+
+void
+core2_chip_release_link (Core2Chip *self)
+{
+  if (self->device == NULL)
+    return;
+  if (self->device->connect != NULL)
+    core2_bluez_connect_cancel (self->services->bluez, self->device);
+  if (!self->session_started && self->state != CHIP_RESOLVING)
+    return;
+
+  sd_bus_message *message = core2_bluez_message_new (self->services->bluez, self->device->path,
+                                                     "org.bluez.Device1", "Disconnect");
+  if (message != NULL && sd_bus_message_set_expect_reply (message, FALSE) >= 0)
+    sd_bus_send (core2_bus_get (self->services->bus), message, NULL);
+  sd_bus_message_unref (message);
+}
