@@ -346,16 +346,36 @@ core2_bluez_foreach_device (Core2Bluez *self, void (*visit) (Core2BluezDevice *,
     visit (g_ptr_array_index (devices, i), user_data);
 }
 
+/* How many characteristics the service of @characteristic has. */
+static guint
+count_siblings (const Core2BluezCharacteristic *characteristic)
+{
+  gsize service = (gsize) (strrchr (characteristic->path, '/') - characteristic->path) + 1;
+  const GPtrArray *all = characteristic->device->characteristics;
+  guint n = 0;
+
+  for (guint i = 0; i < all->len; i++)
+    {
+      const Core2BluezCharacteristic *other = g_ptr_array_index (all, i);
+      n += strncmp (other->path, characteristic->path, service) == 0;
+    }
+  return n;
+}
+
 Core2BluezCharacteristic *
 core2_bluez_device_find_characteristic (Core2BluezDevice *device, const char *uuid)
 {
+  Core2BluezCharacteristic *found = NULL;
+
   for (guint i = 0; i < device->characteristics->len; i++)
     {
       Core2BluezCharacteristic *characteristic = g_ptr_array_index (device->characteristics, i);
-      if (g_strcmp0 (characteristic->uuid, uuid) == 0)
-        return characteristic;
+      if (g_strcmp0 (characteristic->uuid, uuid) != 0)
+        continue;
+      if (found == NULL || count_siblings (characteristic) > count_siblings (found))
+        found = characteristic;
     }
-  return NULL;
+  return found;
 }
 
 sd_bus_message *

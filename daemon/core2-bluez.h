@@ -96,7 +96,9 @@ Core2BluezDevice *core2_bluez_find_device (Core2Bluez *self, const char *address
 void core2_bluez_foreach_device (Core2Bluez *self, void (*visit) (Core2BluezDevice *, gpointer),
                                  gpointer user_data);
 
-/* The characteristic with @uuid (36 characters, lower case), looked up over all services; NULL = none. */
+/* The characteristic with @uuid (36 characters, lower case), looked up over all services; NULL = none.
+ * Of several, the one in the fuller service: a peripheral played by BlueZ has, besides the application's,
+ * a Device Information service of bluetoothd's own with nothing but its own PnP ID in it. */
 Core2BluezCharacteristic *core2_bluez_device_find_characteristic (Core2BluezDevice *device,
                                                                   const char *uuid);
 
