@@ -1,0 +1,480 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The Python module amazfit: programs written for the older library of that name, unchanged."""
+
+from __future__ import annotations
+
+import ast
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gi.repository import GLib
+from harness import SOURCE, Bus, Core2d, Process, Result, VirtualBluez, VirtualChips
+from harness import build_directory, chip_address, run_command, wait_for
+
+MODULE = SOURCE / "client-tool" / "python"
+KEY = bytes(range(0x30, 0x40))
+
+#: The published recipe for the older library, its pieces put together in order.
+RECIPE_STEPS = """
+from amazfit import Core2
+
+chip = Core2.find(timeout=10)
+if chip is None:
+    print("ERROR: no device found!")
+
+chip.connect()
+
+chip.pair()
+
+print(f"Pairing key: {chip.key}")
+
+chip.read_info()
+print(
+    f"Device Information:\\n"
+    f"- name: {chip.name}\\n"
+    f"- address: {chip.address}\\n"
+    f"- serial number: {chip.serial_number}\\n"
+    f"- hardware version: {chip.hardware_rev}\\n"
+    f"- software version: {chip.software_rev}"
+)
+
+print(f"- steps: {chip.steps}")
+
+def on_steps_callback(steps):
+    print(f"- steps changed, new value: {steps}")
+
+chip.on_steps(on_steps_callback)
+chip.wait_until_break()
+"""
+
+RECIPE_ORIENTATION = """
+import time
+from amazfit import Core2
+
+chip = Core2.find(timeout=10)
+chip.connect()
+
+print(f"- axis: {chip.orientation}")
+
+def on_orientation_callback(axis):
+    print(f"- orientation changed, new value: {axis}")
+
+chip.on_orientation(on_orientation_callback)
+
+while True:
+    try:
+        chip.fire_orientation_read()
+        time.sleep(2)
+    except KeyboardInterrupt:
+        break
+"""
+
+
+class Programs:
+    """A chip that stands still on hci1, core2d, and Python programs that import amazfit."""
+
+    def __init__(self, bus: Bus, chips: VirtualChips, daemon: Core2d, directory: Path) -> None:
+        self.bus = bus
+        self.chips = chips
+        self.daemon = daemon
+        self._directory = directory
+        self._env = {"PYTHONPATH": str(MODULE), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def _argv(self, source: str) -> list[str]:
+        path = self._directory / f"program{len(list(self._directory.glob('*.py')))}.py"
+        path.write_text(source)
+        return [sys.executable, "-u", str(path)]
+
+    def start(self, source: str) -> Process:
+        return self.bus.start(self._argv(source), self._env, label="program")
+
+    def run(self, source: str, status: int = 0) -> Result:
+        result = run_command(self._argv(source), self.bus.env | self._env)
+        assert result.status == status, result
+        return result
+
+    def connected(self, expression: str) -> tuple[Any, Result]:
+        """The value of an expression of the connected chip, and how the program went."""
+        source = f"""
+from amazfit import Core2
+chip = Core2({chip_address()!r})
+chip.connect()
+print(repr({expression}))
+"""
+        result = self.run(source)
+        return ast.literal_eval(result.stdout), result
+
+
+@pytest.fixture
+def programs(
+    bus: Bus,
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    core2d: Callable[..., Core2d],
+    tmp_path: Path,
+) -> Programs:
+    virtual_bluez()
+    chips = virtual_chip(
+        "hci1", "hci2", args=["--walk=0", "--battery=62", "--quirk=idle-timeout=0"]
+    )
+    return Programs(bus, chips, core2d(), tmp_path)
+
+
+def wait_line(process: Process, text: str) -> None:
+    def printed() -> bool:
+        return text in process.stdout
+
+    wait_for(printed, what=f"{text!r} from the program")
+
+
+def interrupt(process: Process) -> None:
+    """Ctrl+C: the program ends in peace."""
+    assert process.stop(signal.SIGINT) == 0, process.stderr
+
+
+# The recipe
+
+
+def test_recipe_of_steps(programs: Programs) -> None:
+    programs.chips[1].call("Vanish")
+    program = programs.start(RECIPE_STEPS)
+    chip = programs.chips[0]
+    chip.wait_property("PairingWaitsForShake", True)
+    chip.call("Shake")
+    wait_line(program, "- steps: 0")
+    key = bytes(chip.get("Key"))
+    assert len(key) == 16
+    assert f"Pairing key: {key}\n" in program.stdout
+    info = programs.daemon.chip(0, "org.example.Core2.Info")
+    for line in (
+        f"- name: {info.get('Name')}",
+        f"- address: {chip_address()}",
+        f"- serial number: {info.get('SerialNumber')}",
+        f"- hardware version: {info.get('HardwareRevision')}",
+        f"- software version: {info.get('SoftwareRevision')}",
+    ):
+        assert line + "\n" in program.stdout
+    assert info.get("SerialNumber")
+
+    chip.call("Step", 7)
+    wait_line(program, "- steps changed, new value: 7\n")
+    chip.call("Step", 300)
+    wait_line(program, "- steps changed, new value: 307\n")
+    interrupt(program)
+
+
+def test_recipe_of_orientation(programs: Programs) -> None:
+    """Callbacks come while the main thread sleeps."""
+    programs.chips[1].call("Vanish")
+    programs.chips[0].call("Tilt", 4711, 815)
+    program = programs.start(RECIPE_ORIENTATION)
+    wait_line(program, "- axis: (4711, 815)\n")
+    programs.chips[0].call("Tilt", 1, 65535)
+    wait_line(program, "- orientation changed, new value: (1, 65535)\n")
+    programs.chips[0].call("Tilt", 2, 3)
+    wait_line(program, "- orientation changed, new value: (2, 3)\n")
+    interrupt(program)
+
+
+# Searching
+
+
+def test_find(programs: Programs) -> None:
+    found = programs.run("""
+from amazfit import Core2
+chip = Core2.find(timeout=60)
+print(repr(type(chip) is Core2))
+everyone = Core2.find_all()
+print(sorted(chip.address for chip in everyone))
+""").stdout.splitlines()
+    assert found == ["True", repr([chip_address(0), chip_address(1)])]
+
+
+def test_find_nothing(programs: Programs) -> None:
+    for index in (0, 1):
+        programs.chips[index].call("Vanish")
+    source = "from amazfit import Core2\nprint(Core2.find(timeout=1), Core2.find_all(timeout=1))"
+    assert programs.run(source).stdout == "None []\n"
+
+
+def test_find_a_chip_that_is_connected(programs: Programs) -> None:
+    """It does not advertise: a second program would never find it in the air."""
+    programs.chips[1].call("Vanish")
+    programs.daemon.add(0)
+    source = "from amazfit import Core2\nprint(Core2.find(timeout=1).address)\n"
+    assert programs.run(source).stdout == f"{chip_address()}\n"
+    source = "from amazfit import Core2\nprint([c.address for c in Core2.find_all(timeout=1)])\n"
+    assert programs.run(source).stdout == f"{[chip_address()]}\n"
+
+
+# Connecting
+
+
+def test_connect_by_address_in_lower_case(programs: Programs) -> None:
+    source = f"""
+from amazfit import Core2
+chip = Core2({chip_address().lower()!r}, name="left")
+chip.connect()
+chip.connect()
+print(chip.name, chip.key, chip.serial_number, chip.steps)
+"""
+    assert programs.run(source).stdout == "left None None 0\n"
+    chip = programs.daemon.chip()
+    assert chip.get("Remembered") is True
+    assert chip.get("AutoConnect") is False
+
+
+def test_connect_to_a_found_chip_adds_nothing(programs: Programs) -> None:
+    programs.run("from amazfit import Core2\nCore2.find(timeout=60).connect()\n")
+    chips = [o["org.example.Core2"] for p, o in programs.daemon.objects().items() if "/chip/" in p]
+    assert [chip["Connected"] for chip in chips].count(True) == 1
+    assert not any(chip["Remembered"] for chip in chips)
+
+
+@pytest.mark.parametrize("address", ["", "left", "F1:4F:BB:6A:B5", "F1:4F:BB:6A:B5:7G"])
+def test_bad_address(programs: Programs, address: str) -> None:
+    programs.daemon.add(0, side=GLib.Variant("s", "left"))
+    source = f"""
+from amazfit import Core2
+try:
+    Core2({address!r}).connect()
+except RuntimeError as error:
+    print(error.name)
+"""
+    result = programs.run(source)
+    assert result.stdout == "org.example.Core2.Error.InvalidArguments\n"
+
+
+def test_everything_fails_before_connect(programs: Programs) -> None:
+    source = f"""
+from amazfit import Core2
+chip = Core2({chip_address()!r})
+calls = [
+    chip.pair, chip.read_info, chip.fire_orientation_read,
+    lambda: chip.steps, lambda: chip.battery, lambda: chip.orientation, lambda: chip.current_time,
+    lambda: chip.on_steps(print), lambda: chip.on_orientation(print),
+]
+for call in calls:
+    try:
+        call()
+    except RuntimeError as error:
+        print(error)
+"""
+    lines = programs.run(source).stdout.splitlines()
+    assert lines == [f"{chip_address()} is not connected: call connect() first"] * 9
+
+
+def test_without_the_daemon(programs: Programs) -> None:
+    programs.daemon.stop()
+    source = f"""
+from amazfit import Core2
+for call in (Core2.find, Core2({chip_address()!r}).connect):
+    try:
+        call()
+    except RuntimeError as error:
+        print(str(error).split(":")[0])
+"""
+    assert programs.run(source).stdout == "core2d does not run\n" * 2
+
+
+def test_interrupt_ends_connecting(programs: Programs) -> None:
+    """A chip that is away: Ctrl+C works while connect() waits for it."""
+    programs.chips[0].call("Vanish")
+    program = programs.start(f"""
+from amazfit import Core2
+try:
+    Core2({chip_address()!r}).connect()
+except KeyboardInterrupt:
+    print("interrupted")
+""")
+    chip_appears = programs.daemon.objects
+    wait_for(lambda: any("/chip/" in path for path in chip_appears()), what="the chip's object")
+    programs.daemon.chip().wait_property("State", lambda state: state != "disconnected")
+    interrupt(program)
+    assert program.stdout == "interrupted\n"
+
+
+# Pairing
+
+
+def test_pair_with_a_key(programs: Programs) -> None:
+    for key in (KEY, KEY.hex()):
+        programs.chips[0].call("SetKey", b"")
+        program = programs.start(f"""
+from amazfit import Core2
+chip = Core2({chip_address()!r}, key={key!r})
+chip.connect()
+chip.pair()
+print(chip.key)
+""")
+        programs.chips[0].wait_property("PairingWaitsForShake", True)
+        programs.chips[0].call("Shake")
+        assert program.wait() == 0, program.stderr
+        assert program.stdout == f"{KEY}\n"
+        assert bytes(programs.chips[0].get("Key")) == KEY
+        assert bytes(programs.daemon.chip().call("GetKey")) == KEY
+
+
+def test_pairing_that_fails_keeps_the_key_of_before(programs: Programs) -> None:
+    chip = programs.daemon.add(0, key=GLib.Variant("ay", bytes(16)))
+    programs.chips[0].call("SetQuirk", "shake-window", GLib.Variant("u", 100))
+    source = f"""
+from amazfit import Core2
+chip = Core2({chip_address()!r}, key={KEY!r})
+chip.connect()
+try:
+    chip.pair()
+except RuntimeError as error:
+    print(error.name)
+"""
+    assert programs.run(source).stdout == "org.example.Core2.Error.NotShaken\n"
+    assert bytes(chip.call("GetKey")) == bytes(16)
+
+
+def test_interrupt_cancels_pairing(programs: Programs) -> None:
+    program = programs.start(f"""
+from amazfit import Core2
+chip = Core2({chip_address()!r})
+chip.connect()
+try:
+    chip.pair()
+except KeyboardInterrupt:
+    print("interrupted")
+    chip.wait_until_break()
+""")
+    programs.chips[0].wait_property("PairingWaitsForShake", True)
+    program.send_signal(signal.SIGINT)
+    wait_line(program, "interrupted")
+    programs.daemon.chip().wait_property("PairingState", lambda s: s in ("idle", "failed"))
+    interrupt(program)
+
+
+@pytest.mark.parametrize("key", [b"", b"15 bytes, sorry", "00" * 17, "no digits"])
+def test_bad_key(programs: Programs, key: bytes | str) -> None:
+    source = f"""
+from amazfit import Core2
+try:
+    Core2({chip_address()!r}, "", {key!r})
+except ValueError:
+    print("ValueError")
+"""
+    assert programs.run(source).stdout == "ValueError\n"
+
+
+# Values
+
+
+def test_read_info(programs: Programs) -> None:
+    """Every attribute of the reference has the value of the property, or None without one."""
+    attributes = {
+        "name": "Name",
+        "appearance": "Appearance",
+        "privacy_flag": "PrivacyFlag",
+        "min_connection_int": "MinConnectionInterval",
+        "max_connection_int": "MaxConnectionInterval",
+        "slave_latency": "SlaveLatency",
+        "timeout_mult": "TimeoutMultiplier",
+        "service_changed_start": "ServiceChangedStart",
+        "service_changed_end": "ServiceChangedEnd",
+        "system_id": "SystemId",
+        "serial_number": "SerialNumber",
+        "hardware_rev": "HardwareRevision",
+        "software_rev": "SoftwareRevision",
+        "vendor_src": "VendorSource",
+        "vendor_id": "VendorId",
+        "product_id": "ProductId",
+        "product_ver": "ProductVersion",
+    }
+    names = list(attributes)
+    values, _ = programs.connected(f"chip.read_info() or [getattr(chip, n) for n in {names}]")
+    properties = programs.daemon.chip(0, "org.example.Core2.Info").get_all()
+    for (attribute, name), value in zip(attributes.items(), values, strict=True):
+        wanted = properties[name] if name in properties["Available"] else None
+        assert value == (bytes(wanted) if name == "SystemId" else wanted), attribute
+    assert sum(value is not None for value in values) >= 9
+
+
+def test_values(programs: Programs) -> None:
+    programs.chips[0].call("SetCounter", 70000)
+    programs.chips[0].call("SetTime", "2020-01-28 09:49:09")
+    programs.chips[0].call("Tilt", 12, 34)
+    expression = "(chip.steps, chip.battery, chip.orientation, chip.current_time)"
+    (steps, battery, orientation, time), _ = programs.connected(expression)
+    assert (steps, battery, orientation) == (70000, 62, (12, 34))
+    assert time.startswith("2020-01-28T09:")
+
+
+def test_battery_without_a_value(programs: Programs) -> None:
+    """The known fault of the firmware: None, and an error in the log."""
+    programs.chips[0].call("SetQuirk", "battery-payload", GLib.Variant("ay", b""))
+    value, result = programs.connected("chip.battery")
+    assert value is None
+    assert f"{chip_address()}: no battery level: " in result.stderr
+
+
+# Callbacks
+
+
+def test_callbacks(programs: Programs) -> None:
+    """They may use the chip; one that fails does not end the others; equal samples are silent."""
+    program = programs.start(f"""
+from amazfit import Core2
+chip = Core2({chip_address()!r})
+chip.connect()
+
+def on_steps(steps):
+    print("counter", steps, "read", chip.steps)
+    if steps == 1:
+        raise ValueError("my own mistake")
+
+chip.on_steps(print)
+chip.on_steps(on_steps)
+assert chip.steps == 0
+print("ready")
+chip.wait_until_break()
+print("end")
+""")
+    wait_line(program, "ready\n")
+    programs.chips[0].call("Step", 1)
+    wait_line(program, "counter 1 read 1\n")
+    programs.chips[0].call("Step", 1)
+    wait_line(program, "counter 2 read 2\n")
+    interrupt(program)
+    assert program.stdout == "ready\ncounter 1 read 1\ncounter 2 read 2\nend\n"
+    assert "my own mistake" in program.stderr
+
+
+def test_two_chips(programs: Programs) -> None:
+    program = programs.start("""
+from amazfit import Core2
+chips = sorted(Core2.find_all(), key=lambda chip: chip.address)
+for number, chip in enumerate(chips):
+    chip.connect()
+    chip.on_steps(lambda steps, number=number: print("chip", number, "steps", steps))
+print("ready")
+chips[0].wait_until_break()
+""")
+    wait_line(program, "ready\n")
+    programs.chips[1].call("Step", 5)
+    wait_line(program, "chip 1 steps 5\n")
+    programs.chips[0].call("Step", 9)
+    wait_line(program, "chip 0 steps 9\n")
+    interrupt(program)
+
+
+# Installation
+
+
+def test_installed(tmp_path: Path) -> None:
+    """Every file of the module is installed, where python3 looks for modules."""
+    argv = ["meson", "install", "-C", str(build_directory()), "--no-rebuild", "--quiet"]
+    env = {"DESTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    assert run_command(argv, env).status == 0
+    (installed,) = tmp_path.rglob("amazfit")
+    assert installed.parent.name in ("dist-packages", "site-packages")
+    files = {path.name for path in (MODULE / "amazfit").glob("*.*")}
+    assert {path.name for path in installed.iterdir()} == files
