@@ -37,8 +37,8 @@ set_no_data (Core2Chip *self)
                self->battery_updated);
 }
 
-void
-chip_battery_value (Core2Chip *self, const guint8 *data, gsize size)
+static void
+take_value (Core2Chip *self, const guint8 *data, gsize size)
 {
   guint8 percentage;
   Core2Decode decode = core2_protocol_decode_battery (data, size, &percentage);
@@ -72,7 +72,7 @@ read_by_itself (const GError *error, const guint8 *data, gsize size, gpointer us
   Core2Chip *self = user_data;
 
   if (error == NULL)
-    chip_battery_value (self, data, size);
+    take_value (self, data, size);
   else
     take_error (self, error);
 }
@@ -121,7 +121,7 @@ battery_read (const GError *error, const guint8 *data, gsize size, gpointer user
         core2_request_fail_gerror (request, error);
       return;
     }
-  chip_battery_value (self, data, size);
+  take_value (self, data, size);
   chip_flush (self);
   if (core2_protocol_decode_battery (data, size, &percentage) == CORE2_DECODE_OK)
     core2_request_reply (request, "yt", percentage, self->battery_updated);

@@ -284,7 +284,6 @@ void chip_steps_read (Core2Request *request);
 
 /* --- core2-chip-battery.c ---- */
 void chip_battery_load (Core2Chip *self);
-void chip_battery_value (Core2Chip *self, const guint8 *data, gsize size);
 void chip_battery_ready (Core2Chip *self);
 void chip_battery_lost (Core2Chip *self);
 void chip_battery_clear (Core2Chip *self);

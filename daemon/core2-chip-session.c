@@ -109,11 +109,11 @@ typedef struct
   void (*take) (Core2Chip *self, const guint8 *data, gsize size);
 } ValueHandler;
 
+/* What comes without being asked for. The battery is only read: its value is in the reply. */
 static const ValueHandler value_handlers[] = {
   { CORE2_UUID_STEPS, chip_steps_value },
   { CORE2_UUID_ORIENTATION, chip_orientation_value },
   { CORE2_UUID_AUTHENTICATION, chip_pairing_value },
-  { CORE2_UUID_BATTERY, chip_battery_value },
 };
 
 void
