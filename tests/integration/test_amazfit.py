@@ -466,6 +466,51 @@ chips[0].wait_until_break()
     interrupt(program)
 
 
+def test_callbacks_go_on(programs: Programs) -> None:
+    """After the chip was away, and after core2d was restarted and knows the chip no more."""
+    programs.chips[1].call("Vanish")
+    program = programs.start("""
+from amazfit import Core2
+chip = Core2.find(timeout=60)
+chip.connect()
+chip.on_steps(lambda steps: print("steps", steps))
+print("ready")
+chip.wait_until_break()
+""")
+    wait_line(program, "ready\n")
+    chip = programs.chips[0]
+    chip.call("DropLink")
+    chip.wait_property("Subscribed", False)
+    chip.wait_property("Subscribed", True)
+    chip.call("Step", 3)
+    wait_line(program, "steps 3\n")
+
+    programs.daemon.restart()
+    chip.wait_property("Subscribed", True)
+    chip.call("Step", 4)
+    wait_line(program, "steps 7\n")
+    interrupt(program)
+
+
+def test_failure_while_connected(programs: Programs) -> None:
+    """core2d ends under a program: its next call says so."""
+    program = programs.start(f"""
+from amazfit import Core2
+chip = Core2({chip_address()!r})
+chip.connect()
+print("ready")
+chip.wait_until_break()
+try:
+    chip.steps
+except RuntimeError as error:
+    print(error)
+""")
+    wait_line(program, "ready\n")
+    programs.daemon.stop()
+    interrupt(program)
+    assert "core2d does not run" in program.stdout
+
+
 # Installation
 
 

@@ -24,6 +24,8 @@ from gi.repository import Gio, GLib  # noqa: E402
 logger = logging.getLogger("amazfit")
 
 CORE2 = "org.example.Core2"
+BUS = "org.freedesktop.DBus"
+BUS_PATH = "/org/freedesktop/DBus"
 ERROR_PREFIX = "org.example.Core2.Error."
 
 #: For Gio: no time-out. core2d ends every call by itself.
@@ -74,6 +76,7 @@ class Client:
             queue.SimpleQueue()
         )
         self._stopping = False
+        self._start_handlers: list[SignalHandler] = []
         self._connection = self._connect()
         self._loop_thread = threading.Thread(
             target=self._run_loop, name="amazfit-bus", daemon=True
@@ -166,6 +169,19 @@ class Client:
 
         timeout is in milliseconds. Raises Core2Error. A KeyboardInterrupt ends the waiting.
         """
+        values = self.send(path, interface, method, args, timeout).result().unpack()
+        return None if not values else values[0] if len(values) == 1 else values
+
+    def send(
+        self,
+        path: str,
+        interface: str,
+        method: str,
+        args: GLib.Variant | None = None,
+        timeout: int = NO_TIMEOUT,
+        destination: str = CORE2,
+    ) -> Future[GLib.Variant]:
+        """Call a method; the future gets the tuple of its reply, or a Core2Error."""
         future: Future[GLib.Variant] = Future()
 
         def on_reply(connection: Gio.DBusConnection, result: Gio.AsyncResult) -> None:
@@ -176,7 +192,7 @@ class Client:
 
         def start() -> None:
             self._connection.call(
-                CORE2,
+                destination,
                 path,
                 interface,
                 method,
@@ -189,47 +205,47 @@ class Client:
             )
 
         self._in_loop(start)
-        values = future.result().unpack()
-        return None if not values else values[0] if len(values) == 1 else values
+        return future
 
-    def subscribe(self, path: str, interface: str, signal: str, handler: SignalHandler) -> None:
+    def subscribe(
+        self,
+        path: str,
+        interface: str,
+        signal: str,
+        handler: SignalHandler,
+        sender: str = CORE2,
+        first_value: str | None = None,
+    ) -> None:
         """From now on call handler with the values of each such signal, in the connection's thread.
 
         Returns when the bus has the rule, so that nothing after it is missed.
         """
-        future: Future[None] = Future()
 
         def on_signal(*args: Any) -> None:
             handler(*args[5].unpack())
 
-        def on_reply(connection: Gio.DBusConnection, result: Gio.AsyncResult) -> None:
-            try:
-                connection.call_finish(result)
-                future.set_result(None)
-            except GLib.Error as error:
-                future.set_exception(to_core2_error(error))
-
         def start() -> None:
             self._connection.signal_subscribe(
-                CORE2, interface, signal, path, None, Gio.DBusSignalFlags.NONE, on_signal
-            )
-            # The bus handles messages in order: its answer to a later call follows the rule.
-            bus = "org.freedesktop.DBus"
-            self._connection.call(
-                bus,
-                "/org/freedesktop/DBus",
-                bus,
-                "GetId",
-                None,
-                None,
-                Gio.DBusCallFlags.NONE,
-                START_TIMEOUT,
-                None,
-                on_reply,
+                sender, interface, signal, path, first_value, Gio.DBusSignalFlags.NONE, on_signal
             )
 
         self._in_loop(start)
-        future.result()
+        # The bus handles messages in order: its answer to a later call follows the rule.
+        self.send(BUS_PATH, BUS, "GetId", timeout=START_TIMEOUT, destination=BUS).result()
+
+    def on_daemon_start(self, handler: SignalHandler) -> None:
+        """From now on call handler whenever core2d has started again, in the callbacks' thread."""
+        first = not self._start_handlers
+        self._start_handlers.append(handler)
+        if first:
+            self.subscribe(
+                BUS_PATH, BUS, "NameOwnerChanged", self._on_owner, sender=BUS, first_value=CORE2
+            )
+
+    def _on_owner(self, _name: str, _old: str, new: str) -> None:
+        if new:
+            for handler in self._start_handlers:
+                self.run_callback(handler)
 
 
 _lock = threading.Lock()

@@ -95,7 +95,19 @@ class Core2(Info):
         self._path = path
         if client is not self._client:
             self._client = client
+            client.on_daemon_start(self._daemon_started)
             self._subscribe_again()
+
+    def _daemon_started(self) -> None:
+        """core2d was restarted, and may know nothing of what this program wants."""
+        client = self._get_client()
+        try:
+            path = get_path(client, self.address)
+        except Core2Error as error:
+            logger.error("%s: core2d has started again: %s", self.address, error)
+        else:
+            # Not waited for: core2d goes on trying.
+            client.send(path, CORE2, "Connect", GLib.Variant("(a{sv})", ({},)))
 
     def pair(self) -> None:
         """Give the chip a key: the constructor's, else a random one that core2d makes.
