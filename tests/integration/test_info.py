@@ -19,11 +19,11 @@ DEVICE_INFORMATION = {
     "SerialNumber": "f14fbb6ab579",
     "HardwareRevision": "V0.14.0.2",
     "SoftwareRevision": "V1.1.4.24",
-    # bluetoothd, which plays the radio of the chip, has a PnP id of its own in front of the chip's.
-    "VendorSource": 2,
-    "VendorId": 0x1D6B,
-    "ProductId": 0x0246,
-    "ProductVersion": 0x0542,
+    # bluetoothd, which plays the radio of the chip, has another PnP id of its own.
+    "VendorSource": 1,
+    "VendorId": 0x0157,
+    "ProductId": 0x18,
+    "ProductVersion": 0x100,
 }
 #: What BlueZ knows of a device itself, and what it does not hide.
 DEVICE = {"Name": "HM0D", "ServiceChangedStart": 1, "ServiceChangedEnd": 0xFFFF}
