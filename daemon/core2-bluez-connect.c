@@ -122,10 +122,10 @@ core2_bluez_connects_advance (Core2Bluez *self)
 {
   gboolean starved = FALSE;
 
-  for (GList *l = self->connects.head, *next; l != NULL; l = next)
+  /* make_room() moves others in the queue, never the one that waits. */
+  for (GList *l = self->connects.head; l != NULL; l = l->next)
     {
       Core2BluezConnect *connect = l->data;
-      next = l->next;
       if (!may_start (self, connect))
         continue;
       if (self->n_pending >= CORE2_BLUEZ_MAX_PENDING)

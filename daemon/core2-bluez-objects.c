@@ -505,8 +505,10 @@ remove_adapter (Core2Bluez *self, Core2BluezAdapter *adapter)
       if (device->adapter == adapter)
         remove_device (self, device);
     }
+  /* Out of the table first: a scan that ends lets others begin on what is in it. */
+  g_hash_table_steal (self->adapters, adapter->path);
   core2_bluez_scans_adapter_removed (self, adapter);
-  g_hash_table_remove (self->adapters, adapter->path);
+  core2_bluez_adapter_free (adapter);
 }
 
 void

@@ -30,6 +30,9 @@ chip_end_link (Core2Chip *self)
   g_clear_handle_id (&self->straggler_timer, g_source_remove);
   if (self->session_started)
     chip_session_end (self);
+  /* Callers may come before the next step is taken: nothing without a link is ready. */
+  if (self->state == CHIP_READY)
+    chip_set_state (self, CHIP_WAITING, "the connection ended");
 }
 
 static gboolean
@@ -51,8 +54,9 @@ disconnect_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user
 
   if (error != NULL)
     core2_log_debug (self->record->address, "link", "disconnect: %s", error->message);
-  /* BlueZ replies when the link is closed. */
-  if (self->device != NULL && error == NULL)
+  /* BlueZ replies when the link is closed. It says NotConnected when there was none, whatever it signalled. */
+  if (self->device != NULL
+      && (error == NULL || sd_bus_error_has_name (error, "org.bluez.Error.NotConnected")))
     self->device->connected = FALSE;
   chip_advance_later (self);
 }

@@ -24,6 +24,12 @@ wait_for_ready (Core2Request *request)
 {
   Core2Chip *self = request->owner;
 
+  if (self->state == CHIP_READY)
+    {
+      /* While polkit was asked. */
+      request->next (request);
+      return;
+    }
   request->waits_for = WAITS_FOR_READY;
   core2_request_set_timeout (request, request->number, chip_fail_unreachable);
   chip_advance_later (self);
@@ -95,6 +101,16 @@ chip_finish_disconnect_requests (Core2Chip *self)
   chip_flush (self);
   while ((request = find_waiting (self, WAITS_FOR_DISCONNECT)) != NULL)
     core2_request_reply (request, NULL);
+}
+
+void
+chip_cancel_disconnect_requests (Core2Chip *self)
+{
+  Core2Request *request;
+
+  while ((request = find_waiting (self, WAITS_FOR_DISCONNECT)) != NULL)
+    core2_request_fail (request, CORE2_ERROR_CANCELLED, "%s was connected by another caller",
+                        self->record->address);
 }
 
 /* --- helpers ------------------------------------------------------------------------------------------------ */

@@ -454,5 +454,6 @@ void
 chip_pairing_clear (Core2Chip *self)
 {
   chip_pairing_lost (self);
+  g_clear_handle_id (&self->auth_timer, g_source_remove);
   core2_auth_clear (&self->auth);
 }

@@ -221,6 +221,8 @@ void chip_run_ready_requests (Core2Chip *self);
 gboolean chip_has_ready_requests (Core2Chip *self);
 /* Answers those who wait for the end of the link. */
 void chip_finish_disconnect_requests (Core2Chip *self);
+/* Fails them: somebody wants the link again. */
+void chip_cancel_disconnect_requests (Core2Chip *self);
 
 /* --- core2-chip-connection.c ---- */
 

@@ -171,9 +171,13 @@ core2_chip_remember (Core2Chip *self, const char *alias, const Core2Side *side, 
       self->auto_connect = record->auto_connect;
       chip_notify (self, PROP_AUTO_CONNECT);
     }
-  self->armed = record->auto_connect;
-  if (self->armed)
-    chip_connection_arm (self);
+  /* Another key or alias is no reason to connect or to disconnect. */
+  if (auto_connect != NULL || !was_remembered)
+    {
+      self->armed = record->auto_connect;
+      if (self->armed)
+        chip_connection_arm (self);
+    }
   chip_flush (self);
   return TRUE;
 }
