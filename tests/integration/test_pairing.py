@@ -410,9 +410,9 @@ def test_not_connected(shoe: Shoe) -> None:
 
 
 def test_chip_without_authentication(shoe: Shoe) -> None:
+    count = len(shoe.chip.announced("State"))
     shoe.quirks(missing="auth")
-    shoe.hands.wait_property("Connected", True)
-    shoe.chip.wait_property("State", "ready")
+    wait_for(lambda: "ready" in shoe.chip.announced("State")[count:], what="a new connection")
     with raises_bus_error(ERROR + "NotSupported"):
         shoe.pair()
 

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Callers, chips and a bluetoothd that mean harm: core2d serves on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from gi.repository import GLib
+from harness import BusError, Core2d, VirtualBluez, VirtualChips, chip_address
+from harness import raises_bus_error, wait_for
+
+ERROR = "org.example.Core2.Error."
+SEED = 20240229
+DEVICE = f"/org/bluez/hci0/dev_{chip_address().replace(':', '_')}"
+QUIET = ["--walk=0", "--quirk=idle-timeout=0"]
+
+
+class World:
+    def __init__(self, bluez: VirtualBluez, chips: VirtualChips, daemon: Core2d) -> None:
+        self.bluez = bluez
+        self.hands = chips[0]
+        self.daemon = daemon
+
+    def fault(self, method: str, path: str = "/", **options: GLib.Variant) -> None:
+        options = {name.replace("_", "-"): value for name, value in options.items()}
+        self.bluez.control.call("InjectFault", method, path, options)
+
+    def clear(self) -> None:
+        self.bluez.control.call("ClearFaults")
+
+    def count(self, method: str) -> int:
+        return self.bluez.control.call("CallCount", method)
+
+
+@pytest.fixture
+def world(
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    core2d: Callable[..., Core2d],
+) -> World:
+    bluez = virtual_bluez()
+    return World(bluez, virtual_chip("hci1", args=QUIET), core2d())
+
+
+def serves(world: World) -> None:
+    """The chip gets ready and its steps are counted."""
+    chip = world.daemon.chip()
+    chip.wait_property("State", "ready")
+    before = chip.get("StepsTotal")
+    world.hands.call("Step", 3)
+    chip.wait_property("StepsTotal", lambda total: total >= before + 3)
+
+
+def test_no_chip_is_ready_without_its_link(world: World) -> None:
+    """The link goes while bluetoothd still owes an answer about the device."""
+    world.fault("Properties.Set", DEVICE, never_answer=GLib.Variant("b", True))
+    chip = world.daemon.add()
+    wait_for(lambda: world.count("Properties.Set") > 0, what="Trusted to be set")
+
+    world.fault("Device1.Connect", DEVICE, never_answer=GLib.Variant("b", True))
+    world.bluez.control.call("DropLink", DEVICE)
+    chip.wait_property("Connected", False)
+    read = chip.call_async("ReadBattery")
+    world.clear()
+
+    assert read.wait()[0] <= 100
+    serves(world)
+
+
+def test_an_adapter_goes_while_two_scan(world: World) -> None:
+    scan = {"timeout": GLib.Variant("u", 60)}
+    world.fault("Adapter1.SetDiscoveryFilter", delay_ms=GLib.Variant("u", 300))
+    scans = [world.daemon.manager.call_async("Scan", scan) for _ in range(3)]
+    world.daemon.manager.wait_property("Scanning", True)
+    wait_for(lambda: world.count("Adapter1.SetDiscoveryFilter") > 0, what="a discovery")
+
+    world.bluez.control.call("RemoveAdapter", "/org/bluez/hci0")
+
+    for call in scans:
+        with raises_bus_error(ERROR + "AdapterUnavailable"):
+            call.wait()
+    world.daemon.manager.wait_property("Scanning", False)
+    world.clear()
+    world.bluez.control.call("AddAdapter", 0, {})
+    world.daemon.manager.wait_property("AdapterState", "on")
+
+
+def test_connect_takes_disconnect_back(world: World) -> None:
+    """Two who want opposite things: each gets an answer, the later one gets the chip."""
+    chip = world.daemon.add()
+    disconnect = chip.call_async("Disconnect")
+    connect = chip.call_async("Connect", {})
+
+    connect.wait()
+    with raises_bus_error(ERROR + "Cancelled"):
+        disconnect.wait()
+    serves(world)
+
+
+def test_key_of_a_disconnected_chip(world: World) -> None:
+    """A new key is no wish to connect."""
+    chip = world.daemon.add()
+    chip.call("Disconnect")
+    connects = world.count("Device1.Connect")
+    chip.call("SetKey", bytes(16))
+    with raises_bus_error(ERROR + "NotConnected"):
+        chip.call("ReadBattery")
+    assert world.count("Device1.Connect") == connects
+    assert chip.get("State") == "disconnected"
+
+
+def test_random_gatt_data(world: World) -> None:
+    """Any bytes, notified by the chip or shown by BlueZ, on every characteristic."""
+    print("seed", SEED)
+    dice = random.Random(SEED)
+    chip = world.daemon.add()
+    chip.call("ClaimOrientation", 1)
+    paths = [
+        path
+        for path, interfaces in world.bluez.bus.managed_objects("org.bluez", "/").items()
+        if path.startswith(DEVICE) and "org.bluez.GattCharacteristic1" in interfaces
+    ]
+    assert len(paths) > 10
+    pair = chip.call_async("Pair", {})
+    for _ in range(40):
+        for path in paths:
+            size = dice.choice((0, 1, 2, 3, 4, 13, 20, 512, dice.randrange(512)))
+            value = dice.choice((b"", b"\x10\x01", b"\x10\x02", b"\x10\x83")) + dice.randbytes(size)
+            world.bluez.control.call_async("EmitValue", path, value, {})
+    for name in ("steps", "orientation", "auth", "battery"):
+        for _ in range(40):
+            world.hands.call_async("Notify", name, dice.randbytes(dice.randrange(513)))
+    world.bluez.bus.synchronize()
+    chip.get_all()
+    try:
+        chip.call("CancelPairing")
+    except BusError as error:
+        assert error.name == ERROR + "Failed", error
+    with pytest.raises(BusError):
+        pair.wait()
+    world.hands.call("DropLink")
+    chip.wait_property("Connected", False)
+    chip.wait_property("State", "ready")
+    assert chip.call("ReadBattery")[0] <= 100
+
+
+def test_crowds(world: World) -> None:
+    """Many at once: one pairing, claims up to the limit, and nothing is left of those that leave."""
+    chip = world.daemon.add()
+    other = world.bluez.bus.connect()
+    pairs = [chip.call_async("Pair", {}, connection=other) for _ in range(20)]
+    claims = [chip.call_async("ClaimOrientation", 1000, connection=other) for _ in range(200)]
+    reads = [chip.call_async("ReadInfo", connection=other) for _ in range(50)]
+    wait_for(lambda: all(claim.done for claim in claims), what="claims")
+    wait_for(lambda: sum(pair.done for pair in pairs) == 19, what="all but one pairing to fail")
+    refused = 0
+    for claim in claims:
+        try:
+            claim.wait()
+        except BusError as error:
+            assert error.name == ERROR + "RateLimited"
+            refused += 1
+    assert refused == 200 - 64
+    assert reads
+    other.close(None, None)
+
+    chip.wait_property("OrientationInterval", 0)
+    chip.wait_property("PairingState", lambda state: state in ("failed", "cancelled", "idle"))
+    serves(world)
