@@ -88,6 +88,8 @@ def test_from_scan_to_steps(fresh: World) -> None:
     assert added["remembered"] is True
     chip = fresh.daemon.chip(0)
     chip.wait_property("State", "ready")
+    # What the chip had counted before the first reading does not count.
+    chip.wait_property("StepsUpdated", lambda time: time > 0)
 
     fresh.chips[0].call("Step", 12)
     chip.wait_property("StepsToday", 12)

@@ -56,7 +56,7 @@ def test_links_that_drop_lose_no_step(
     virtual_bluez()
     models = virtual_chip("hci1", "hci2", args=[*STANDING, f"--seed={seed & 0xffff}"])
     daemon = core2d()
-    chips = [daemon.add(0), daemon.add(1)]
+    chips = [daemon.add_counting(0), daemon.add_counting(1)]
     logs = [chip.signals("StepsChanged") for chip in chips]
     played = [models[0], models[1]]
     for model in played:
@@ -89,7 +89,7 @@ def test_bluetoothd_restarts(
     bluez = virtual_bluez()
     models = virtual_chip("hci1", "hci2", args=STANDING)
     daemon = core2d()
-    chips = [daemon.add(0), daemon.add(1)]
+    chips = [daemon.add_counting(0), daemon.add_counting(1)]
     logs = [chip.signals("StepsChanged") for chip in chips]
     played = [models[0], models[1]]
     pid = daemon.pid
@@ -121,7 +121,7 @@ def test_core2d_restarts(virtual_bluez: Bluez, virtual_chip: Chips, core2d: Daem
     virtual_bluez()
     models = virtual_chip("hci1", args=STANDING)
     daemon = core2d()
-    chip = daemon.add(0)
+    chip = daemon.add_counting(0)
     models[0].call("Step", 40)
     chip.wait_property("StepsTotal", 40)
     daemon.stop()
@@ -137,7 +137,7 @@ def test_counter_resets_are_told_and_do_not_touch_the_total(
 ) -> None:
     virtual_bluez()
     models = virtual_chip("hci1", args=STANDING)
-    chip = core2d().add(0)
+    chip = core2d().add_counting(0)
     log = chip.signals("StepsChanged")
     reset = chip.signals("CounterReset")
     models[0].call("Step", 50)

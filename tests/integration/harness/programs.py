@@ -155,5 +155,11 @@ class Core2d(Program):
             chip.wait_property("State", "ready")
         return chip
 
+    def add_counting(self, index: int = 0, **options: GLib.Variant) -> Remote:
+        """As add, and the chip's counter has been read: every step from now on counts."""
+        chip = self.add(index, **options)
+        chip.wait_property("StepsUpdated", lambda time: time > 0)
+        return chip
+
     def objects(self) -> dict[str, dict[str, dict[str, Any]]]:
         return self.bus.managed_objects(CORE2, CORE2_PATH)
