@@ -63,7 +63,27 @@ chip_set_state (Core2Chip *self, ChipState state, const char *text)
 static gboolean
 is_wanted (Core2Chip *self)
 {
-  return !self->disconnect_wanted && (self->armed || chip_has_ready_requests (self));
+  return !self->disconnect_wanted
+         && (self->armed || self->linger_timer != 0 || chip_has_ready_requests (self));
+}
+
+static gboolean
+on_linger (gpointer user_data)
+{
+  Core2Chip *self = user_data;
+
+  self->linger_timer = 0;
+  chip_advance_later (self);
+  return G_SOURCE_REMOVE;
+}
+
+void
+chip_linger (Core2Chip *self)
+{
+  g_clear_handle_id (&self->linger_timer, g_source_remove);
+  if (!self->armed)
+    self->linger_timer = g_timeout_add_seconds (self->services->config.request_timeout + 5,
+                                                on_linger, self);
 }
 
 static gboolean
@@ -226,6 +246,7 @@ chip_set_ready (Core2Chip *self)
   self->sleeps = FALSE;
   chip_set_last_error (self, "");
   chip_set_state (self, CHIP_READY, "connected");
+  chip_linger (self);
   chip_run_ready_requests (self);
 }
 
@@ -378,6 +399,7 @@ chip_connection_clear (Core2Chip *self)
   chip_stop_attempt (self);
   chip_no_pause (self);
   core2_call_cancel (&self->device_call);
+  g_clear_handle_id (&self->linger_timer, g_source_remove);
   g_clear_handle_id (&self->advance_source, g_source_remove);
   if (self->device != NULL)
     self->device->chip = NULL;

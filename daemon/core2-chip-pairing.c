@@ -395,6 +395,8 @@ chip_pairing_start (Core2Request *request)
 
   if (self->pair_request != NULL)
     core2_request_fail (request, CORE2_ERROR_IN_PROGRESS, "%s is being paired already", address);
+  else if (!self->remembered)
+    core2_request_fail (request, CORE2_ERROR_FAILED, "%s is not remembered: add it first", address);
   else if (self->state != CHIP_READY)
     core2_request_fail (request, CORE2_ERROR_NOT_CONNECTED, "%s is not connected: %s", address,
                         self->status_text);

@@ -136,6 +136,7 @@ struct Core2Chip
   gboolean cancel_first;         /* another program's Connect did not end */
   gboolean sleeps;               /* the last attempt ended without an answer */
   guint straggler_timer;
+  guint linger_timer;            /* a chip that keeps no connection stays a moment after a request */
 
   /* core2-chip-steps.c */
   Core2StepsState steps;
@@ -150,6 +151,7 @@ struct Core2Chip
   guint32 distance;
   guint32 energy;
   guint8 step_fields;            /* Core2StepsFields ever seen */
+  guint64 steps_dirty;           /* ChipProperty bits that wait for the next StepsChanged */
   guint32 pending_delta;         /* counted, not yet signalled */
   gboolean has_pending;
   gint64 last_signal;            /* monotonic */
@@ -242,6 +244,8 @@ void chip_set_status (Core2Chip *self, const char *text);
 void chip_set_state (Core2Chip *self, ChipState state, const char *text);
 /* Looks at everything and does what is next. */
 void chip_advance (Core2Chip *self);
+/* Keeps a connection that was made for a request alone for a moment, for its answer and the next one. */
+void chip_linger (Core2Chip *self);
 /* No attempt before @delay_ms milliseconds from now; then chip_advance(). */
 void chip_pause (Core2Chip *self, guint delay_ms);
 void chip_no_pause (Core2Chip *self);

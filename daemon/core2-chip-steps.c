@@ -20,6 +20,21 @@ chip_boot_time (void)
 
 static void schedule_cadence (Core2Chip *self, gint64 boot_us);
 
+/* Properties of a sample are signalled with its StepsChanged, so that a flood of samples is merged as a
+ * whole. */
+static void
+mark (Core2Chip *self, ChipProperty property)
+{
+  self->steps_dirty |= G_GUINT64_CONSTANT (1) << property;
+}
+
+static void
+notify_marked (Core2Chip *self)
+{
+  self->dirty |= self->steps_dirty;
+  self->steps_dirty = 0;
+}
+
 static void
 update_cadence (Core2Chip *self, gint64 boot_us)
 {
@@ -28,7 +43,7 @@ update_cadence (Core2Chip *self, gint64 boot_us)
   if (cadence != self->cadence)
     {
       self->cadence = cadence;
-      chip_notify (self, PROP_CADENCE);
+      mark (self, PROP_CADENCE);
     }
   schedule_cadence (self, boot_us);
 }
@@ -40,6 +55,11 @@ on_cadence (gpointer user_data)
 
   self->cadence_timer = 0;
   update_cadence (self, chip_boot_time ());
+  if (!self->has_pending)
+    {
+      notify_marked (self);
+      chip_flush (self);
+    }
   return G_SOURCE_REMOVE;
 }
 
@@ -65,7 +85,8 @@ emit_steps (Core2Chip *self)
   self->has_pending = FALSE;
   self->pending_delta = 0;
   self->last_signal = g_get_monotonic_time ();
-  chip_notify (self, PROP_STEPS_UPDATED);
+  mark (self, PROP_STEPS_UPDATED);
+  notify_marked (self);
   chip_emit_steps (self, delta);
 }
 
@@ -106,7 +127,7 @@ set_number (Core2Chip *self, guint32 *field, guint32 value, ChipProperty propert
   if (*field == value)
     return;
   *field = value;
-  chip_notify (self, property);
+  mark (self, property);
 }
 
 static void
@@ -146,15 +167,17 @@ static void
 apply_result (Core2Chip *self, const Core2StepsResult *result)
 {
   if (result->delta > 0)
-    chip_notify (self, PROP_STEPS_TOTAL);
+    mark (self, PROP_STEPS_TOTAL);
   set_number (self, &self->steps_today, result->today, PROP_STEPS_TODAY);
   log_oddities (self, result);
-  if (result->reset == CORE2_STEPS_RESET_NONE)
+  if (result->reset == CORE2_STEPS_RESET_NONE && result->kind != CORE2_STEPS_BASELINE)
     chip_save_later (self);
   else
+    /* What was counted before a reset can't be found in the chip any more, nor what the first counter was. */
+    core2_chip_save (self);
+  if (result->reset != CORE2_STEPS_RESET_NONE)
     {
-      /* What was counted before the reset can't be found in the chip any more. */
-      core2_chip_save (self);
+      notify_marked (self);
       chip_emit_reset (self, result->reset_before, result->reset_after,
                        core2_steps_reset_to_string (result->reset));
     }
@@ -216,6 +239,7 @@ steps_read (const GError *error, const guint8 *data, gsize size, gpointer user_d
       /* An equal value is no change for BlueZ, so it is not seen otherwise. */
       if (frame.steps != self->counter || self->steps_updated == 0)
         chip_steps_value (self, data, size);
+      notify_marked (self);
       chip_flush (self);
       core2_request_reply (request, "ut", frame.steps, (guint64) g_get_real_time ());
     }
@@ -263,6 +287,8 @@ chip_steps_roll_day (Core2Chip *self)
   if (!core2_steps_roll_day (&self->steps, &self->services->calendar, g_get_real_time ()))
     return;
   set_number (self, &self->steps_today, core2_steps_get_today (&self->steps), PROP_STEPS_TODAY);
+  notify_marked (self);
+  chip_flush (self);
   chip_save_later (self);
 }
 

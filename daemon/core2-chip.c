@@ -171,12 +171,14 @@ core2_chip_remember (Core2Chip *self, const char *alias, const Core2Side *side, 
       self->auto_connect = record->auto_connect;
       chip_notify (self, PROP_AUTO_CONNECT);
     }
-  /* Another key or alias is no reason to connect or to disconnect. */
-  if (auto_connect != NULL || !was_remembered)
+  /* A chip that somebody disconnected stays away, unless the caller says otherwise. */
+  if (!was_remembered || auto_connect != NULL)
     {
       self->armed = record->auto_connect;
       if (self->armed)
         chip_connection_arm (self);
+      else
+        chip_advance_later (self);
     }
   chip_flush (self);
   return TRUE;
