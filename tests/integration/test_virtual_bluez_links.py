@@ -359,7 +359,8 @@ def test_holds_a_thousand_devices(
     virtual_chip: Callable[..., VirtualChips],
 ) -> None:
     count = 1000
-    bluez = virtual_bluez("--peripherals", str(count))
+    # What was only seen must not vanish before its turn to connect, however slow the machine is.
+    bluez = virtual_bluez("--peripherals", str(count), "--temporary-timeout", "600000")
     client = Client(bus, bluez, virtual_chip(*(f"hci{1 + number}" for number in range(count))))
     client.adapter.call("StartDiscovery")
     found = client.added.wait(lambda signal: DEVICE in signal.args[1], count=count)
