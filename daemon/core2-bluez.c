@@ -192,10 +192,13 @@ on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_er
 static void
 owner_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
 {
+  Core2Bluez *self = user_data;
   const char *owner;
 
   if (reply != NULL && sd_bus_message_read (reply, "s", &owner) >= 0)
-    owner_changed (user_data, owner);
+    owner_changed (self, owner);
+  else
+    self->events->adapters_changed (self->user_data);
 }
 
 static void
@@ -269,6 +272,12 @@ gboolean
 core2_bluez_is_ready (Core2Bluez *self)
 {
   return self->listed;
+}
+
+gboolean
+core2_bluez_is_settling (Core2Bluez *self)
+{
+  return self->owner_call != NULL || self->list_call != NULL;
 }
 
 const char *

@@ -82,6 +82,10 @@ void core2_bluez_free (Core2Bluez *self);
 /* Whether bluetoothd runs and its objects are listed. */
 gboolean core2_bluez_is_ready (Core2Bluez *self);
 
+/* Whether it is being found out: soon after the start, and after bluetoothd's. The end of it is an
+ * adapters_changed. */
+gboolean core2_bluez_is_settling (Core2Bluez *self);
+
 /* no-bluez, absent, off, blocked, on: the best of all adapters that can be a central. */
 const char *core2_bluez_get_adapter_state (Core2Bluez *self);
 

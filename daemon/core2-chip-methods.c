@@ -269,9 +269,6 @@ do_set_key (Core2Request *request)
   if (self->pair_request != NULL)
     core2_request_fail (request, CORE2_ERROR_IN_PROGRESS, "%s is being paired",
                         self->record->address);
-  else if (!self->remembered)
-    core2_request_fail (request, CORE2_ERROR_FAILED, "%s is not remembered: add it first",
-                        self->record->address);
   else if (!core2_chip_remember (self, NULL, NULL, request->secret, NULL, &error))
     core2_request_fail_gerror (request, error);
   else

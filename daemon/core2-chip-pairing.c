@@ -392,11 +392,10 @@ chip_pairing_start (Core2Request *request)
 {
   Core2Chip *self = request->owner;
   const char *address = self->record->address;
+  g_autoptr (GError) error = NULL;
 
   if (self->pair_request != NULL)
     core2_request_fail (request, CORE2_ERROR_IN_PROGRESS, "%s is being paired already", address);
-  else if (!self->remembered)
-    core2_request_fail (request, CORE2_ERROR_FAILED, "%s is not remembered: add it first", address);
   else if (self->state != CHIP_READY)
     core2_request_fail (request, CORE2_ERROR_NOT_CONNECTED, "%s is not connected: %s", address,
                         self->status_text);
@@ -404,6 +403,8 @@ chip_pairing_start (Core2Request *request)
     core2_request_fail (request, CORE2_ERROR_NOT_SUPPORTED, "%s cannot be paired", address);
   else if (!request->flag && !core2_store_has_key (self->services->store, address))
     core2_request_fail (request, CORE2_ERROR_NOT_PAIRED, "%s has no stored key", address);
+  else if (!self->remembered && !core2_chip_remember (self, NULL, NULL, NULL, NULL, &error))
+    core2_request_fail_gerror (request, error);
   else
     {
       /* Ends an authentication under way. */

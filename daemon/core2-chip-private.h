@@ -131,6 +131,7 @@ struct Core2Chip
   guint missing_services;        /* connections in a row without the characteristics */
   gboolean removed_stale_device;
   gboolean session_started;
+  gboolean polled;               /* steps are read now and then, not notified */
   guint session_services;        /* services_changes of the device when it started */
   gboolean dropping;             /* we close the link to make it anew */
   gboolean cancel_first;         /* another program's Connect did not end */

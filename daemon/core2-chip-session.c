@@ -40,38 +40,37 @@ static void
 steps_subscribed (const GError *error, const guint8 *data, gsize size, gpointer user_data)
 {
   Core2Chip *self = user_data;
-  gboolean polled = error != NULL && core2_error_get_code (error) == CORE2_ERROR_NOT_SUPPORTED;
 
-  if (error != NULL && !polled)
-    {
-      /* The end of the link is reported by whoever ended it. */
-      if (self->session_started && self->state != CHIP_READY)
-        chip_connection_broken (self, core2_error_get_code (error), error->message);
-      return;
-    }
+  self->polled = error != NULL && core2_error_get_code (error) == CORE2_ERROR_NOT_SUPPORTED;
+  /* The end of the link is reported by whoever ended it. */
+  if (error != NULL && !self->polled && self->session_started)
+    chip_connection_broken (self, core2_error_get_code (error), error->message);
+}
+
+/* Ready with the counter known: what is walked from now on is counted. */
+static void
+first_steps_read (const GError *error, const guint8 *data, gsize size, gpointer user_data)
+{
+  Core2Chip *self = user_data;
+
+  if (!self->session_started)
+    return;
+  /* BlueZ has shown the value as a change already when it is a new one. */
+  if (error == NULL && self->first_sample)
+    chip_steps_value (self, data, size);
 
   if (self->remembered && !self->device->trusted)
     chip_set_trusted (self, TRUE, call_ended);
   /* Before the requests that waited: the answer to one of them may be a notification. */
   chip_orientation_ready (self);
   chip_set_ready (self);
-  if (polled)
+  if (self->polled)
     chip_set_status (self, "connected; another program holds the step notifications, so the "
                            "counter is read now and then");
-  chip_steps_poll (self, polled);
+  chip_steps_poll (self, self->polled);
   chip_battery_ready (self);
   chip_pairing_ready (self);
   chip_info_ready (self);
-}
-
-static void
-first_steps_read (const GError *error, const guint8 *data, gsize size, gpointer user_data)
-{
-  Core2Chip *self = user_data;
-
-  /* BlueZ has shown the value as a change already when it is a new one. */
-  if (error == NULL && self->first_sample)
-    chip_steps_value (self, data, size);
 }
 
 void

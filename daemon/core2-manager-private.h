@@ -45,6 +45,8 @@ extern const sd_bus_vtable core2_manager_vtable[];
 
 /* core2-manager-scan.c */
 void core2_manager_scan (Core2Request *request);
+/* BlueZ's state is another one: goes on with scans that waited for it. */
+void core2_manager_run_waiting_scans (Core2Manager *self);
 /* A device advertised: @chip is NULL when it is none of ours. */
 void core2_manager_scan_seen (Core2Manager *self, Core2BluezDevice *device, Core2Chip *chip);
 gboolean core2_manager_has_scans (Core2Manager *self);

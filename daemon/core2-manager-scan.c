@@ -6,6 +6,13 @@
 
 #include "core2-protocol.h"
 
+/* What a request may wait for. */
+enum
+{
+  WAITS_FOR_NOTHING,
+  WAITS_FOR_BLUEZ,
+};
+
 /* Kept in Core2Request.extra. */
 typedef struct
 {
@@ -110,12 +117,30 @@ drop (Core2Request *request)
 }
 
 void
+core2_manager_run_waiting_scans (Core2Manager *self)
+{
+  for (guint i = self->requests->len; i-- > 0;)
+    {
+      Core2Request *request = g_ptr_array_index (self->requests, i);
+      if (request->waits_for != WAITS_FOR_BLUEZ)
+        continue;
+      request->waits_for = WAITS_FOR_NOTHING;
+      core2_manager_scan (request);
+    }
+}
+
+void
 core2_manager_scan (Core2Request *request)
 {
   Core2Manager *self = request->owner;
   Core2Bluez *bluez = self->services.bluez;
   Core2BluezAdapter *adapter = core2_bluez_find_adapter (bluez, request->text);
 
+  if (!core2_bluez_is_ready (bluez) && core2_bluez_is_settling (bluez))
+    {
+      request->waits_for = WAITS_FOR_BLUEZ;
+      return;
+    }
   if (!core2_bluez_is_ready (bluez))
     {
       core2_request_fail (request, CORE2_ERROR_BLUEZ_UNAVAILABLE,

@@ -140,6 +140,7 @@ on_adapters_changed (gpointer user_data)
       core2_manager_notify (self, "Scanning");
     }
   foreach_chip (self, core2_chip_adapters_changed);
+  core2_manager_run_waiting_scans (self);
 }
 
 static void

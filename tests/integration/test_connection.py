@@ -238,20 +238,18 @@ def test_killed_core2d_adopts_its_link(setup: Setup) -> None:
     assert setup.count("Device1.Connect") == connects
 
 
-def test_a_chip_that_was_only_seen_is_not_paired(
+def test_a_chip_that_was_only_seen_is_remembered_with_its_key(
     virtual_bluez: Callable[..., VirtualBluez],
     virtual_chip: Callable[..., VirtualChips],
     core2d: Callable[..., Core2d],
 ) -> None:
     virtual_bluez()
-    chips = virtual_chip("hci1", args=["--walk=0", "--quirk", "idle-timeout=0"])
+    virtual_chip("hci1", args=["--walk=0", "--quirk", "idle-timeout=0"])
     daemon = core2d()
     (path,) = daemon.manager.call("Scan", {"max": GLib.Variant("u", 1)})
     chip = daemon.chip(path)
     assert chip.get("Remembered") is False
-    chip.call("Connect", {})
-    for method, args in (("Pair", ({},)), ("SetKey", (bytes(16),))):
-        with raises_bus_error(ERROR + "Failed"):
-            chip.call(method, *args)
-    assert not list((daemon.state_directory / "keys").iterdir())
-    assert bytes(chips[0].get("Key")) == b""
+    chip.call("SetKey", bytes(16))
+    assert chip.get("Remembered") is True
+    daemon.restart()
+    assert bytes(daemon.chip(0).call("GetKey")) == bytes(16)
