@@ -6,6 +6,9 @@
 
 #include "core2-protocol.h"
 
+/* How old an advertisement may be for a scan that joins others. */
+#define FRESH_US (5 * G_USEC_PER_SEC)
+
 /* What a request may wait for. */
 enum
 {
@@ -110,6 +113,17 @@ core2_manager_scan_seen (Core2Manager *self, Core2BluezDevice *device, Core2Chip
     }
 }
 
+/* A discovery that is on already tells nothing twice: what it has told a moment ago is news to who joins. */
+static void
+add_if_fresh (Core2BluezDevice *device, gpointer user_data)
+{
+  Core2Manager *self = user_data;
+  Core2Chip *chip = core2_manager_find (self, device->address);
+
+  if (chip != NULL && !device->connected && g_get_real_time () - device->seen < FRESH_US)
+    core2_manager_scan_seen (self, device, chip);
+}
+
 static void
 drop (Core2Request *request)
 {
@@ -156,7 +170,8 @@ core2_manager_scan (Core2Request *request)
       return;
     }
 
-  if (!core2_manager_has_scans (self))
+  gboolean joins = core2_manager_has_scans (self);
+  if (!joins)
     {
       g_hash_table_remove_all (self->others);
       self->other_devices_seen = 0;
@@ -168,4 +183,6 @@ core2_manager_scan (Core2Request *request)
   core2_request_watch_caller (request, drop);
   core2_bluez_scan_start (bluez, &job->scan, request->text != NULL ? adapter : NULL,
                           request->timeout_s * 1000, scan_done, request);
+  if (joins)
+    core2_bluez_foreach_device (bluez, add_if_fresh, self);
 }
