@@ -85,8 +85,9 @@ def test_connects_reads_and_subscribes(bluetoothctl: Bluetoothctl, options: list
     if options:
         bluetoothctl.run(f"info {address}", "Connected: yes")
     bluetoothctl.run("menu gatt", "Print environment variables")
-    listed = bluetoothctl.run(f"list-attributes {address}", "(?s)Characteristic.*" + STEPS)
-    assert re.search(r"/service[0-9a-f]{4}/char[0-9a-f]{4}/desc[0-9a-f]{4}", listed)
+    # What the list does not have yet is announced below it.
+    descriptor = r"/service[0-9a-f]{4}/char[0-9a-f]{4}/desc[0-9a-f]{4}"
+    bluetoothctl.run(f"list-attributes {address}", f"(?s)Characteristic.*{STEPS}.*{descriptor}")
 
     selected = r"service[0-9a-f]{4}/char[0-9a-f]{4}\]"
     bluetoothctl.run(f"select-attribute {HARDWARE_REVISION}", selected)
