@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from harness import Bus, Core2d, Process, Result, VirtualBluez, VirtualChips, bu
 from harness import real
 from harness import run_command as run_to_end
 from harness.loop import iterate, running
+
+# Who runs the tests in the background of a shell has SIGINT ignored, and all that they start would
+# inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 buses = pytest.StashKey[list[Bus]]()
 
