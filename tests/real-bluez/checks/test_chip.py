@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The whole way, from the virtual chip's controller over kernel and bluetoothd to an application of core2d."""
+
+from gi.repository import GLib
+from harness import chip_path, raises_bus_error, wait_for
+
+ERROR = "org.example.Core2.Error"
+
+
+def walk(chip, model, steps):
+    """Makes steps, and waits until the application has been told of exactly these."""
+    before = chip.get("StepsTotal")
+    counter = model.get("Counter") + steps
+    model.call("Step", steps)
+    chip.wait_property("StepsTotal", before + steps)
+    chip.wait_property("Steps", counter)
+
+
+def test_chip_is_found_and_tells_everything(core2, chips):
+    model = chips("hci1")["hci1"]
+    model.call("SetBattery", 62)
+    assert core2.manager.get("AdapterState") == "on"
+    found = core2.manager.call("Scan", {"timeout": GLib.Variant("u", 30), "max": GLib.Variant("u", 1)})
+    assert found == [chip_path(0)]
+
+    chip = core2.add(0, side=GLib.Variant("s", "left"))
+    walk(chip, model, 7)
+    walk(chip, model, 20)
+    assert chip.call("ReadBattery")[0] == 62
+    assert chip.call("ReadTime")[1] > 0
+    info = chip.call("ReadInfo")
+    assert info["SerialNumber"] and info["HardwareRevision"] and info["SystemId"]
+    model.call("Tilt", 1234, 65000)
+    assert chip.call("ReadOrientation")[:2] == (1234, 65000)
+
+    model.call("SetQuirk", "battery-payload", GLib.Variant("ay", b""))
+    with raises_bus_error(f"{ERROR}.NoData"):
+        chip.call("ReadBattery")
+    assert (chip.get("BatteryStatus"), chip.get("Battery")) == ("stale", 62)
+
+
+def test_chip_that_goes_out_of_reach_comes_back(core2, chips):
+    model = chips("hci1")["hci1"]
+    chip = core2.add(0)
+    walk(chip, model, 10)
+    model.call("Vanish")
+    chip.wait_property("Connected", False)
+    model.call("Step", 25)  # Nobody hears of these until the chip is back.
+    model.call("Appear")
+    chip.wait_property("Connected", True)
+    chip.wait_property("StepsTotal", 35)
+    walk(chip, model, 5)
+
+
+def test_pairing_makes_a_key_and_keeps_the_total(core2, chips):
+    model = chips("hci1")["hci1"]
+    chip = core2.add(0)
+    walk(chip, model, 40)
+    resets = chip.signals("CounterReset")
+    pairing = chip.call_async("Pair", {"timeout": GLib.Variant("u", 120)})
+    chip.wait_property("PairingState", "shake-now")
+    model.call("Shake")
+    pairing.wait()
+    assert chip.get("Paired")
+    assert bytes(chip.call("GetKey")) == bytes(model.get("Key"))
+    assert resets.wait(lambda signal: signal.args[2] == "pairing")[0].args == (40, 0, "pairing")
+    assert chip.get("StepsTotal") == 40
+    walk(chip, model, 3)
+    assert chip.get("StepsTotal") == 43
+
+    # With the key the chip is only asked to prove itself: no shake, no reset.
+    model.call("DropLink")
+    chip.wait_property("Connected", False)
+    chip.wait_property("Connected", True)
+    wait_for(lambda: model.get("Authenticated"), what="the chip to know its user")
+    assert model.get("Resets") == 1
+    walk(chip, model, 2)

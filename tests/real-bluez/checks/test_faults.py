@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Real faults. After each of them every step is counted exactly once; how long the way back took is printed."""
+
+import time
+
+import pytest
+from harness import wait_for
+from harness.real import systemctl
+from service import shell
+from test_chip import walk
+
+
+@pytest.fixture
+def ready(core2, chips):
+    """A chip that is connected and has walked, and its model."""
+    model = chips("hci1")
+    chip = core2.add(0)
+    walk(chip, model["hci1"], 20)
+    return chip, model["hci1"]
+
+
+@pytest.fixture
+def comes_back(record_property):
+    """Waits until the chip is back and has told what was walked meanwhile, then walks again."""
+
+    def wait(chip, model, since):
+        chip.wait_property("Connected", True)
+        record_property("back after", f"{time.monotonic() - since:.1f} s")
+        walked = model.get("StepsWalked")
+        chip.wait_property("StepsTotal", walked)
+        walk(chip, model, 11)
+        assert chip.get("StepsTotal") == model.get("StepsWalked")
+
+    return wait
+
+
+def test_bluetoothd_restarts(ready, bluez, comes_back):
+    chip, model = ready
+    model.call("Step", 5)
+    bluez.restart()
+    since = time.monotonic()
+    model.call("Step", 6)
+    comes_back(chip, model, since)
+
+
+def test_bluetoothd_is_killed(ready, bluez, comes_back):
+    chip, model = ready
+    bluez.kill()
+    chip.wait_property("Connected", False)
+    model.call("Step", 6)
+    since = time.monotonic()
+    bluez.start()
+    comes_back(chip, model, since)
+
+
+def test_adapter_is_switched_off_and_on(ready, core2, comes_back):
+    chip, model = ready
+    shell("bluetoothctl", "power", "off")
+    chip.wait_property("Connected", False)
+    model.call("Step", 6)
+    since = time.monotonic()
+    shell("bluetoothctl", "power", "on")
+    comes_back(chip, model, since)
+
+
+def test_device_is_removed_from_bluez(ready, bluez, comes_back):
+    chip, model = ready
+    since = time.monotonic()
+    shell("bluetoothctl", "remove", chip.get("Address"))
+    chip.wait_property("Connected", False)
+    comes_back(chip, model, since)
+
+
+def test_controllers_go_and_come_back(ready, bluez, core2, comes_back):
+    chip, model = ready
+    systemctl("stop", "btvirt.service")
+    core2.manager.wait_property("AdapterState", "absent")
+    chip.wait_property("Connected", False)
+    model.call("Step", 6)
+    since = time.monotonic()
+    systemctl("start", "btvirt.service")
+    wait_for(bluez.adapters_are_on, what="all adapters on")
+    comes_back(chip, model, since)
+
+
+def test_chip_loses_its_power_while_it_notifies(core2, chips, record_property):
+    """Its counter is gone; what it told is not."""
+    first = chips("hci1", args=["--walk=300"])
+    chip = core2.add(0)
+    chip.wait_property("StepsTotal", lambda total: total >= 10)
+    # bluetoothd keeps the link of a chip whose program has died, but not its services.
+    first.kill()
+    chip.wait_property("Connected", False)
+    told = chip.get("StepsTotal")
+    since = time.monotonic()
+    second = chips("hci1")
+    chip.wait_property("Connected", True)
+    record_property("back after", f"{time.monotonic() - since:.1f} s")
+    walk(chip, second["hci1"], 9)
+    assert chip.get("StepsTotal") == told + 9
+
+
+def test_chip_sleeps_until_bluetoothd_has_given_up(ready, bus, comes_back):
+    """bluetoothd gives a call of Connect up after 41 s: whoever waits longer must call again."""
+    chip, model = ready
+    monitor = bus.start(["dbus-monitor", "--system", "interface='org.bluez.Device1',member='Connect'"])
+    model.call("Sleep")
+    chip.wait_property("Connected", False)
+    wait_for(lambda: monitor.stdout.count("member=Connect\n") >= 2, timeout=180, what="another call of Connect")
+    since = time.monotonic()
+    model.call("Shake")
+    comes_back(chip, model, since)

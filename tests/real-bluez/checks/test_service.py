@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""core2d.service on a real systemd, with the real polkitd: start, sandbox, watchdog, crash, upgrade, users, uninstall."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from gi.repository import GLib
+from harness import CORE2, chip_path, wait_for
+from harness.real import main_pid, systemctl
+from service import STATE, UNIT, Service, shell
+
+BINARY = Path("/usr/libexec/core2d")
+WALKER = "walker"
+
+# Exposure of the unit as `systemd-analyze security` counts it, in tenths: 0 is none.
+EXPOSURE_AT_MOST = 15
+
+
+def call_manager(method, *args):
+    return ("gdbus", "call", "--system", "--dest", CORE2, "--object-path", "/org/example/Core2/Manager",
+            "--method", f"org.example.Core2.Manager.{method}", *args)
+
+
+@pytest.fixture(scope="module")
+def walker():
+    """A user without any privilege, and how to run a command in a session of theirs."""
+    if shell("id", WALKER, check=False).returncode != 0:
+        shell("useradd", "--create-home", WALKER)
+
+    def run(*command, terminal=None):
+        """terminal 1 is the one in front, so its session is active; None: no session at all."""
+        options = ["--wait", "--pipe", "--quiet", f"--property=User={WALKER}"]
+        if terminal is not None:
+            options += ["--property=PAMName=real-bluez-session", f"--property=TTYPath=/dev/tty{terminal}",
+                        "--setenv=XDG_SEAT=seat0", f"--setenv=XDG_VTNR={terminal}", "--setenv=XDG_SESSION_TYPE=tty"]
+        return shell("systemd-run", *options, *command, check=False)
+
+    return run
+
+
+def test_call_starts_it(core2, bus):
+    core2.stop()
+    bus.wait_name_gone(CORE2)
+    assert core2.manager.get("Version") == shell(BINARY, "--version").stdout.split()[-1]
+    assert core2.show("ActiveState") == "active"
+    driver = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
+    owner = bus.call(*driver, "GetConnectionUnixProcessID", GLib.Variant("(s)", (CORE2,)))
+    assert owner == core2.pid
+
+
+def test_enable_now_starts_it(core2):
+    core2.stop()
+    systemctl("enable", "--now", UNIT)
+    assert systemctl("is-enabled", UNIT) == "enabled"
+    assert core2.show("ActiveState") == "active"
+    systemctl("disable", UNIT)
+    assert core2.show("ActiveState") == "active"
+
+
+def test_it_runs_as_its_own_user_in_a_sandbox(core2):
+    status = dict(re.findall(r"^(\w+):\s+(.*)$", Path(f"/proc/{core2.pid}/status").read_text(encoding="utf-8"),
+                             re.MULTILINE))
+    user = shell("id", "--user", "core2d").stdout.strip()
+    assert user != "0" and set(status["Uid"].split()) == {user}
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+    assert int(status["CapEff"], 16) == 0 and int(status["CapBnd"], 16) == 0
+    assert oct(STATE.stat().st_mode & 0o777) == "0o700"
+    assert STATE.owner() == "core2d"
+
+
+def test_unit_is_verified_and_little_exposed():
+    verified = shell("systemd-analyze", "verify", UNIT)
+    assert UNIT not in verified.stderr + verified.stdout
+    security = shell("systemd-analyze", "security", UNIT, "--no-pager", f"--threshold={EXPOSURE_AT_MOST}")
+    print(security.stdout.splitlines()[-1])
+
+
+def test_chip_in_the_sandbox_survives_hang_and_crash(core2, chips):
+    """The whole of it in one: the watchdog, a crash, and the steps of a chip over both."""
+    model = chips("hci1")["hci1"]
+    chip = core2.add(0)
+    model.call("Step", 10)
+    chip.wait_property("StepsTotal", 10)
+
+    # A short watchdog, so that nobody waits; daemon-reload and the restart belong to the test, too.
+    drop_in = Path(f"/run/systemd/system/{UNIT}.d/short-watchdog.conf")
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text("[Service]\nWatchdogSec=3\n", encoding="ascii")
+    pid = core2.pid
+    systemctl("daemon-reload")
+    assert core2.pid == pid and core2.manager.get("Scanning") is False
+    systemctl("restart", UNIT)
+    pid = core2.pid
+    chip.wait_property("StepsTotal", 10)
+
+    core2.kill("STOP")
+    core2.wait_restarted(pid)
+    assert core2.show("NRestarts") == "1"
+    model.call("Step", 5)
+    chip.wait_property("StepsTotal", 15)
+
+    pid = core2.pid
+    core2.kill("SEGV")
+    core2.wait_restarted(pid)
+    assert core2.show("NRestarts") == "2"
+    model.call("Step", 6)
+    chip.wait_property("StepsTotal", 21)
+    drop_in.unlink()
+    systemctl("daemon-reload")
+
+
+def test_journal_has_fields(core2, chips):
+    chips("hci1")
+    chip = core2.add(0)
+    address = chip.get("Address")
+    entries = wait_for(lambda: core2.journal(f"CORE2_CHIP={address}", f"_PID={core2.pid}"), what="lines in the journal")
+    ready = [entry for entry in entries if entry.get("MESSAGE_ID") == "f497ab44b1da4b658d42bb33884c5150"]
+    assert ready and ready[-1]["CORE2_STATE"] == "ready" and ready[-1]["CORE2_TOPIC"] == "link"
+    assert ready[-1]["SYSLOG_IDENTIFIER"] == "core2d" and ready[-1]["PRIORITY"] == "6"
+
+
+def test_upgrade_of_the_binary_keeps_the_chips(core2, chips):
+    model = chips("hci1")["hci1"]
+    chip = core2.add(0, alias=GLib.Variant("s", "left shoe"))
+    model.call("Step", 10)
+    chip.wait_property("StepsTotal", 10)
+    new = BINARY.with_suffix(".new")
+    shutil.copy2(BINARY, new)
+    os.replace(new, BINARY)
+    model.call("Step", 2)
+    chip.wait_property("StepsTotal", 12)
+    systemctl("try-restart", UNIT)
+    assert os.path.samefile(f"/proc/{core2.pid}/exe", BINARY)
+    model.call("Step", 3)
+    chip.wait_property("StepsTotal", 15)
+    assert chip.get("Alias") == "left shoe"
+
+
+def test_who_may_do_what(core2, chips, walker):
+    chips("hci1")
+    core2.add(0)
+    scan = call_manager("Scan", "{'timeout': <uint32 5>, 'max': <uint32 1>}")
+    active = walker(*scan, terminal=1)
+    assert active.returncode == 0 and chip_path(0) in active.stdout, active
+    for denied in (walker(*scan, terminal=2), walker(*scan),
+                   walker(*call_manager("AddChip", "00:11:22:33:44:55", "{}"), terminal=1),
+                   walker("gdbus", "call", "--system", "--dest", CORE2, "--object-path", chip_path(0),
+                          "--method", "org.example.Core2.GetKey", terminal=1)):
+        assert denied.returncode != 0, denied
+        assert "AccessDenied" in denied.stderr or "InteractiveAuthorizationRequired" in denied.stderr, denied
+
+
+def test_unprivileged_user_sees_values_and_no_secrets(core2, chips, walker):
+    chips("hci1")
+    core2.add(0)
+    shown = walker("gdbus", "call", "--system", "--dest", CORE2, "--object-path", chip_path(0),
+                   "--method", "org.freedesktop.DBus.Properties.Get", "org.example.Core2", "State")
+    assert shown.returncode == 0 and "'ready'" in shown.stdout, shown
+    assert walker("ls", STATE).returncode != 0
+    owning = walker("gdbus", "call", "--system", "--dest", "org.freedesktop.DBus", "--object-path",
+                    "/org/freedesktop/DBus", "--method", "org.freedesktop.DBus.RequestName", CORE2, "0")
+    assert owning.returncode != 0 and "AccessDenied" in owning.stderr, owning
+
+
+def test_uninstall_leaves_what_is_the_users(bus, core2, chips):
+    """What remains for the last check: afterwards core2d is no longer installed."""
+    chips("hci1")
+    core2.add(0)
+    core2.stop()
+    state = sorted(STATE.rglob("*"))
+    assert state
+    installed = [Path(line) for line in Path("/real-bluez/installed").read_text(encoding="utf-8").splitlines()]
+    kept = {path: path.read_bytes() for path in installed}
+    modes = {path: path.stat().st_mode for path in installed}
+    try:
+        for path in installed:
+            path.unlink()
+        systemctl("daemon-reload")
+        assert systemctl("show", "--property=LoadState", "--value", UNIT) == "not-found"
+        assert sorted(STATE.rglob("*")) == state
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
+            path.chmod(modes[path])
+        systemctl("daemon-reload")
+    again = Service.__new__(Service)
+    again.bus, again.name = bus, CORE2
+    again.start()
+    core2.chip(0).wait_property("State", "ready")
+    assert main_pid(UNIT)
