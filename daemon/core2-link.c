@@ -127,8 +127,7 @@ request_done (sd_bus_message *reply, const sd_bus_error *bus_error, gpointer use
   if (bus_error != NULL)
     {
       Core2Error code = core2_bluez_translate_error (bus_error);
-      if (code == CORE2_ERROR_IN_PROGRESS && request->kind == REQUEST_SUBSCRIBE
-          && request->tries > 0)
+      if (code == CORE2_ERROR_IN_PROGRESS && request->kind == REQUEST_SUBSCRIBE)
         {
           /* Our own earlier StartNotify: BlueZ keeps a client's subscription. */
           finish_head (self, NULL, NULL, 0);
