@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""core2-notify: what the desktop shows of batteries and keys, each thing once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from gi.repository import GLib
+from harness import Bus, Core2d, Process, Remote, VirtualBluez, VirtualChips, build_directory
+from harness import wait_for
+
+NOTIFICATIONS = "org.freedesktop.Notifications"
+MOCK = "org.freedesktop.DBus.Mock"
+KEY = bytes(range(16))
+
+
+class Desktop:
+    """A session: dbusmock's notification daemon, and core2-notify. Both are on the test's one bus."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self.env = {"DBUS_SESSION_BUS_ADDRESS": bus.address}
+        self.calls = bus.signals(None, None, MOCK, "MethodCalled")
+        self.screen: Process
+        self.notify: Process
+
+    def start_screen(self, *parameters: str) -> None:
+        template = ["-m", "dbusmock", "--template", "notification_daemon", *parameters]
+        self.screen = self.bus.start(["/usr/bin/python3", *template], self.env, label="desktop")
+        self.bus.wait_name(NOTIFICATIONS)
+
+    def end_screen(self) -> None:
+        self.screen.kill()
+        self.bus.processes.remove(self.screen)  # it knows no clean end
+        self.bus.wait_name_gone(NOTIFICATIONS)
+
+    def start_notify(self, *args: str) -> None:
+        program = build_directory() / "client-tool" / "notify" / "core2-notify"
+        self.notify = self.bus.start([program, *args], self.env)
+
+    def restart_notify(self) -> None:
+        assert self.notify.stop() == 0
+        self.start_notify()
+
+    @property
+    def shown(self) -> list[tuple[str, str]]:
+        """Summary and body of each notification, in order."""
+        notified = [args[1] for args in self.calls.args if args[0] == "Notify"]
+        return [(str(values[3]), str(values[4])) for values in notified]
+
+    def wait_shown(self, count: int) -> list[tuple[str, str]]:
+        wait_for(lambda: len(self.shown) >= count, what=f"{count} notifications, not {self.shown}")
+        assert len(self.shown) == count, self.shown
+        return self.shown
+
+
+class Shoe:
+    """A chip that stands still on hci1, added to core2d."""
+
+    def __init__(self, chips: VirtualChips, daemon: Core2d) -> None:
+        self.hands = chips[0]
+        self.daemon = daemon
+        self.chip: Remote = daemon.add(0, alias=GLib.Variant("s", "Bob & <i>Co</i>"))
+
+    def set_battery(self, percentage: int) -> None:
+        self.hands.call("SetBattery", percentage)
+        self.chip.call("ReadBattery")
+        self.chip.wait_property("Battery", percentage)
+
+    def set_battery_payload(self, payload: bytes) -> None:
+        self.hands.call("SetQuirk", "battery-payload", GLib.Variant("ay", payload))
+
+    def reconnect(self) -> None:
+        self.hands.call("DropLink")
+        self.chip.wait_property("State", lambda state: state != "ready")
+        self.chip.wait_property("State", "ready")
+
+
+@pytest.fixture
+def shoe(
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    core2d: Callable[..., Core2d],
+) -> Shoe:
+    virtual_bluez()
+    chips = virtual_chip("hci1", args=["--walk=0", "--battery=62", "--quirk=idle-timeout=0"])
+    return Shoe(chips, core2d())
+
+
+@pytest.fixture
+def desktop(bus: Bus) -> Iterator[Desktop]:
+    desktop = Desktop(bus)
+    desktop.start_screen()
+    yield desktop
+    if not bus.connection.is_closed():
+        desktop.end_screen()
+
+
+def test_battery(shoe: Shoe, desktop: Desktop) -> None:
+    desktop.start_notify()
+    shoe.set_battery(21)
+    shoe.set_battery(20)
+    assert desktop.wait_shown(1)[0][0] == "Battery of Bob & <i>Co</i>: 20 %"
+    shoe.set_battery(17)
+    shoe.set_battery(9)
+    assert desktop.wait_shown(2)[1][0] == "Battery of Bob & <i>Co</i>: 9 %"
+    assert "nearly empty" in desktop.shown[1][1]
+    shoe.set_battery(100)
+    shoe.set_battery(20)
+    desktop.wait_shown(3)
+
+
+def test_unknown_battery(shoe: Shoe, desktop: Desktop) -> None:
+    desktop.start_notify()
+    for payload in (b"", b"\x65", b"\xff"):
+        shoe.set_battery_payload(payload)
+        shoe.reconnect()
+        shoe.chip.wait_property("BatteryStatus", "stale")
+    shoe.hands.call("ClearQuirks")
+    shoe.set_battery(20)
+    # Had one of them been told, it would stand before this.
+    assert "20 %" in desktop.wait_shown(1)[0][0]
+
+
+def test_nothing_twice_over_restarts(shoe: Shoe, desktop: Desktop, bus: Bus) -> None:
+    desktop.start_notify()
+    shoe.set_battery(20)
+    desktop.wait_shown(1)
+    told = Path(bus.env["HOME"]) / ".local/state/core2-notify/told"
+    wait_for(lambda: told.exists() and "Battery=20" in told.read_text())
+    desktop.restart_notify()
+    shoe.daemon.restart()
+    shoe.chip.wait_property("BatteryStatus", "current")
+    shoe.set_battery(19)
+    shoe.set_battery(10)
+    assert "10 %" in desktop.wait_shown(2)[1][0]
+
+
+def test_without_a_desktop_at_first(shoe: Shoe, desktop: Desktop) -> None:
+    """What could not be shown is shown when the notifications come back, and only the last of it."""
+    desktop.end_screen()
+    desktop.start_notify()
+    wait_for(lambda: desktop.notify.pid in clients(desktop.bus))
+    shoe.set_battery(20)
+    shoe.set_battery(15)
+    desktop.start_screen()
+    assert "15 %" in desktop.wait_shown(1)[0][0]
+
+
+def clients(bus: Bus) -> set[int]:
+    """Processes on the bus."""
+    driver = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
+    names = [name for name in bus.call(*driver, "ListNames") if name.startswith(":")]
+    pid = "GetConnectionUnixProcessID"
+    return {bus.call(*driver, pid, GLib.Variant("(s)", (name,))) for name in names}
+
+
+def test_rejected_key(shoe: Shoe, desktop: Desktop) -> None:
+    desktop.start_notify()
+    shoe.hands.call("SetKey", KEY)
+    shoe.chip.call("SetKey", bytes(16))
+    shoe.reconnect()
+    summary, body = desktop.wait_shown(1)[0]
+    assert "does not accept its key" in summary and "core2ctl pair" in body
+    shoe.reconnect()
+    shoe.chip.call("SetKey", KEY)
+    shoe.reconnect()
+    shoe.chip.wait_property("LastError", "")
+    shoe.hands.call("SetKey", bytes(16))
+    shoe.reconnect()
+    desktop.wait_shown(2)
+
+
+def test_markup(shoe: Shoe, desktop: Desktop) -> None:
+    """The body is escaped for a desktop that reads markup; no text of ours has any."""
+    desktop.start_notify()
+    shoe.set_battery(9)
+    assert not set("<>&") & set(desktop.wait_shown(1)[0][1])
+
+
+def test_switches(shoe: Shoe, desktop: Desktop, bus: Bus) -> None:
+    configuration = Path(bus.env["HOME"]) / ".config/core2-notify.conf"
+    configuration.parent.mkdir()
+    configuration.write_text("[Notify]\nBattery=false\nBatteries=true\n")
+    desktop.start_notify()
+    wait_for(lambda: "unknown key Batteries" in desktop.notify.stderr)
+    shoe.set_battery(15)
+    configuration.write_text("[Notify]\nBattery=perhaps\n")
+    desktop.notify.send_signal(signal.SIGHUP)
+    wait_for(lambda: "stays as it was" in desktop.notify.stderr)
+    shoe.set_battery(14)
+    assert desktop.shown == []
+    configuration.write_text("[Notify]\nBattery=true\n")
+    desktop.notify.send_signal(signal.SIGHUP)
+    assert "14 %" in desktop.wait_shown(1)[0][0]
+
+
+def test_bad_configuration(desktop: Desktop, bus: Bus) -> None:
+    configuration = Path(bus.env["HOME"]) / "wrong.conf"
+    configuration.write_text("[Notify]\nGoal=2\n")
+    desktop.start_notify("--config", str(configuration))
+    assert desktop.notify.wait() == 1
+    assert "Goal" in desktop.notify.stderr
+    bus.processes.remove(desktop.notify)
+
+
+def test_end_of_the_bus(desktop: Desktop, bus: Bus) -> None:
+    desktop.start_notify()
+    wait_for(lambda: desktop.notify.pid in clients(bus))
+    desktop.notify.expect_end()
+    desktop.screen.expect_end()
+    bus.daemon.kill()
+    assert desktop.notify.wait() == 1
+    bus.processes.remove(desktop.notify)
+    bus.processes.remove(desktop.screen)
