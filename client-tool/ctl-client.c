@@ -4,6 +4,7 @@
 #include <glib-unix.h>
 
 #include "ctl-error.h"
+#include "ctl-output.h"
 
 #define CONNECT_MS 5000
 #define START_MS 20000
@@ -158,8 +159,14 @@ ctl_client_start_service (CtlClient *self, const char *name, gboolean start, GEr
 
   /* Not asked first: for a name that is owned, but that cannot be started, this is an error. */
   if (start)
-    started
-        = call_bus (self, "StartServiceByName", g_variant_new ("(su)", name, 0), error);
+    {
+      g_autofree char *progress = g_strdup_printf ("starting %s ...", name);
+
+      ctl_progress_show (progress);
+      started
+          = call_bus (self, "StartServiceByName", g_variant_new ("(su)", name, 0), error);
+      ctl_progress_end ();
+    }
   else
     g_set_error (error, CTL_ERROR, CTL_EXIT_UNAVAILABLE, "%s does not run", name);
   return started != NULL;

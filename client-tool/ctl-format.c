@@ -220,6 +220,29 @@ ctl_format_dial (gboolean known, guint x, guint y, guint full, gboolean utf8)
   return g_string_free (text, FALSE);
 }
 
+/*
+ * The end of the character or escape sequence at @p, and the columns that it takes. @p is not at
+ * the end of its string.
+ */
+static const char *
+next_cell (const char *p, guint *columns)
+{
+  const char *next;
+  gunichar c;
+
+  if (p[0] == '\033' && p[1] == '[')
+    {
+      next = p + 2;
+      while (*next != '\0' && !g_ascii_isalpha (*next))
+        next++;
+      *columns = 0;
+      return *next != '\0' ? next + 1 : next;
+    }
+  c = g_utf8_get_char (p);
+  *columns = g_unichar_iszerowidth (c) ? 0 : g_unichar_iswide (c) ? 2 : 1;
+  return g_utf8_next_char (p);
+}
+
 char *
 ctl_format_clip (const char *line, guint width)
 {
@@ -228,31 +251,46 @@ ctl_format_clip (const char *line, guint width)
 
   for (const char *p = line; *p != '\0';)
     {
-      const char *next = g_utf8_find_next_char (p, NULL);
+      guint columns;
+      const char *next = next_cell (p, &columns);
 
-      if (p[0] == '\033' && p[1] == '[')
-        {
-          next = p + 2;
-          while (*next != '\0' && !g_ascii_isalpha (*next))
-            next++;
-          if (*next != '\0')
-            next++;
-          g_string_append_len (out, p, next - p);
-        }
+      if (p[0] == '\033' || used + columns <= width)
+        g_string_append_len (out, p, next - p);
       else
-        {
-          gunichar c = g_utf8_get_char (p);
-          guint columns = g_unichar_iszerowidth (c) ? 0 : g_unichar_iswide (c) ? 2 : 1;
-
-          if (used + columns <= width)
-            g_string_append_len (out, p, next - p);
-          else
-            width = used; /* nothing narrower may slip in after the cut */
-          used += columns;
-        }
+        width = used; /* nothing narrower may slip in after the cut */
+      used += columns;
       p = next;
     }
   return g_string_free (out, FALSE);
+}
+
+guint
+ctl_format_columns (const char *line)
+{
+  guint sum = 0;
+
+  while (*line != '\0')
+    {
+      guint columns;
+
+      line = next_cell (line, &columns);
+      sum += columns;
+    }
+  return sum;
+}
+
+char *
+ctl_format_fit (const char *line, guint width)
+{
+  char *clipped = ctl_format_clip (line, width);
+  guint used = ctl_format_columns (clipped);
+  g_autofree char *filled = NULL;
+
+  if (used >= width)
+    return clipped;
+  filled = g_strdup_printf ("%s%*s", clipped, (int) (width - used), "");
+  g_free (clipped);
+  return g_steal_pointer (&filled);
 }
 
 gboolean

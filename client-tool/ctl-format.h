@@ -71,6 +71,12 @@ guint ctl_format_dial_scale (guint value);
  */
 char *ctl_format_clip (const char *line, guint width);
 
+/* The columns that @line takes on a terminal; escape sequences take none. */
+guint ctl_format_columns (const char *line);
+
+/* @line cut or filled up with blanks to exactly @width columns. */
+char *ctl_format_fit (const char *line, guint width);
+
 /*
  * Parses a key of 16 bytes: 32 hexadecimal digits with white space or colons anywhere, or exactly
  * 16 raw bytes. Returns FALSE with G_IO_ERROR_INVALID_DATA when it is neither; @key is only

@@ -211,7 +211,8 @@ def test_live_view(world: World, terminal: StartTerminal) -> None:
 
     seen = len(view.text)
     view.resize(60, 4)
-    view.wait_text("my shoe: 40 today", after=seen)  # no room for a block: one line a chip
+    # No room for a block: one line a chip.
+    wait_for(lambda: re.search(r"my shoe +40 +40 % +\d+/min +62 %", view.text[seen:]))
     frame = view.frames()[-1]
     assert len(frame) <= 4 and max(map(len, frame)) <= 60
 
@@ -246,6 +247,19 @@ def test_no_color(world: World, terminal: StartTerminal) -> None:
     assert plain.wait() == 0
     assert "\x1b" not in plain.output
     assert "my shoe" in plain.output
+
+
+def test_connecting_on_a_terminal(world: World, terminal: StartTerminal) -> None:
+    """What goes on is shown in the daemon's words, on one line, which is gone at the end."""
+    world.chip.call("Disconnect")
+    world.chips[0].call("Sleep")
+    screen = terminal("connect", "--timeout", "100")
+    world.chip.wait_property("State", "waiting")
+    screen.wait_text("my shoe: " + world.chip.get("StatusText"))
+    world.chips[0].call("Shake")
+    screen.wait_text("is connected")
+    assert screen.wait() == 0
+    assert screen.output.rsplit("\r", 2)[-2].startswith("\x1b[K" + "my shoe (")
 
 
 def test_pairing_on_a_terminal(world: World, terminal: StartTerminal) -> None:

@@ -202,6 +202,18 @@ test_clip (void)
 }
 
 static void
+test_fit (void)
+{
+  g_assert_cmpuint (ctl_format_columns (""), ==, 0);
+  g_assert_cmpuint (ctl_format_columns ("\033[1ma日e\314\201\033[0m"), ==, 4);
+  check (ctl_format_fit ("shoe", 6), "shoe  ");
+  check (ctl_format_fit ("shoe", 4), "shoe");
+  check (ctl_format_fit ("shoe", 2), "sh");
+  check (ctl_format_fit ("a日本", 4), "a日 ");
+  check (ctl_format_fit ("\033[1ma\033[0m", 2), "\033[1ma\033[0m ");
+}
+
+static void
 test_key (void)
 {
   static const guint8 wanted[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255 };
@@ -248,6 +260,7 @@ main (int argc, char **argv)
   g_test_add_func ("/ctl-format/dial", test_dial);
   g_test_add_func ("/ctl-format/dial-ascii", test_dial_ascii);
   g_test_add_func ("/ctl-format/clip", test_clip);
+  g_test_add_func ("/ctl-format/fit", test_fit);
   g_test_add_func ("/ctl-format/key", test_key);
   return g_test_run ();
 }

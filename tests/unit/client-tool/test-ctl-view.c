@@ -52,7 +52,7 @@ check_fits (const char *text, guint width, guint height)
 
   g_assert_cmpuint (g_strv_length (lines), <=, height);
   for (guint i = 0; lines[i] != NULL; i++)
-    g_assert_cmpint (g_utf8_strlen (lines[i], -1), <=, width);
+    g_assert_cmpuint (ctl_format_columns (lines[i]), <=, width);
 }
 
 static void
@@ -99,14 +99,56 @@ test_every_size (void)
     }
 }
 
+/* Where columns are few nothing important is cut off. */
 static void
-test_small (void)
+test_narrow (void)
+{
+  g_autoptr (GPtrArray) chips = make_chips (1);
+  g_autofree char *text = ctl_watch_render (chips, NULL, NOW, 40, 24, TRUE);
+
+  check_fits (text, 40, 24);
+  g_assert_nonnull (strstr (text, "4213 of 10000 today"));
+  g_assert_nonnull (strstr (text, " 42 %"));
+  g_assert_nonnull (strstr (text, " 96/min"));
+  g_assert_nonnull (strstr (text, "62 %  x 512  y 1023"));
+}
+
+static guint
+count (const char *text, const char *word)
+{
+  g_auto (GStrv) parts = g_strsplit (text, word, -1);
+
+  return g_strv_length (parts) - 1;
+}
+
+static void
+test_wide (void)
+{
+  g_autoptr (GPtrArray) chips = make_chips (10);
+  g_autofree char *columns = ctl_watch_render (chips, NULL, NOW, 200, 35, TRUE);
+  g_autofree char *table = ctl_watch_render (chips, NULL, NOW, 120, 30, TRUE);
+  g_auto (GStrv) lines = g_strsplit (columns, "\n", -1);
+
+  /* Two blocks beside each other, five rows of them. */
+  check_fits (columns, 200, 35);
+  g_assert_cmpuint (count (columns, "(raw), just now"), ==, 10);
+  g_assert_nonnull (strstr (lines[2], "shoe 0"));
+  g_assert_nonnull (strstr (lines[2], "shoe 1"));
+  g_assert_null (strstr (lines[2], "shoe 2"));
+
+  g_assert_cmpuint (count (table, "(raw)"), ==, 0);
+  g_assert_cmpuint (count (table, "\n● shoe "), ==, 10);
+  g_assert_nonnull (strstr (table, "today   goal  cadence"));
+}
+
+static void
+test_table (void)
 {
   g_autoptr (GPtrArray) chips = make_chips (4);
   g_autofree char *lines = ctl_watch_render (chips, NULL, NOW, 80, 5, TRUE);
   g_autofree char *fewer = ctl_watch_render (chips, NULL, NOW, 80, 4, TRUE);
 
-  g_assert_nonnull (strstr (lines, "shoe 3: 4213 today"));
+  g_assert_nonnull (strstr (lines, "● shoe 3   4213   42 %   96/min   62 %  connected"));
   g_assert_null (strstr (fewer, "shoe 2"));
   g_assert_nonnull (strstr (fewer, "and 2 more"));
 }
@@ -118,6 +160,8 @@ main (int argc, char **argv)
   g_test_add_func ("/ctl-view/block", test_block);
   g_test_add_func ("/ctl-view/ascii", test_ascii);
   g_test_add_func ("/ctl-view/every-size", test_every_size);
-  g_test_add_func ("/ctl-view/small", test_small);
+  g_test_add_func ("/ctl-view/narrow", test_narrow);
+  g_test_add_func ("/ctl-view/wide", test_wide);
+  g_test_add_func ("/ctl-view/table", test_table);
   return g_test_run ();
 }
