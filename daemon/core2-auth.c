@@ -41,6 +41,13 @@ core2_auth_get_deadline (const Core2Auth *self)
   return self->deadline_us;
 }
 
+guint8
+core2_auth_get_awaited (const Core2Auth *self)
+{
+  return self->state == CORE2_AUTH_PREPARING || self->state == CORE2_AUTH_VERIFYING ? self->expected
+                                                                                   : 0;
+}
+
 const guint8 *
 core2_auth_get_key (const Core2Auth *self)
 {

@@ -133,6 +133,11 @@ gint64 core2_auth_get_deadline (const Core2Auth *self);
 /* A handshake is under way. */
 gboolean core2_auth_is_active (const Core2Auth *self);
 
+/* The Core2AuthCommand whose answer is on its way at once, 0 for none: the answer to the key is not, it comes
+ * with the shake. Who ends a handshake before should let that answer pass before the next one begins, which
+ * would take it for its own. */
+guint8 core2_auth_get_awaited (const Core2Auth *self);
+
 /* The key of this handshake, 16 bytes, owned by @self; wiped by core2_auth_clear() and by the next
  * start. Never log it. */
 const guint8 *core2_auth_get_key (const Core2Auth *self);

@@ -345,6 +345,7 @@ chip_advance (Core2Chip *self)
       linked (self);
       return;
     }
+  chip_handshake_link_down (self);
   if (self->session_started || self->state == CHIP_RESOLVING || self->state == CHIP_READY)
     {
       chip_end_link (self);

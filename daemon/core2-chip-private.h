@@ -179,14 +179,21 @@ struct Core2Chip
   guint orientation_timer;       /* the next request */
   guint orientation_deadline;    /* of the request in flight */
 
-  /* core2-chip-pairing.c */
+  /* core2-chip-handshake.c */
   Core2Auth auth;
-  Core2Request *pair_request;    /* NULL: authentication by itself, or none */
-  guint auth_timer;
+  guint auth_timer;              /* its deadline */
+  guint8 stale_answer;           /* Core2AuthCommand: the answer to a handshake that was ended; 0 = none */
+  guint stale_timer;             /* it does not come */
+  gboolean authentication_wanted;
+  gboolean trying_pending_key;
+  gboolean pending_key_refused;  /* in the authentication under way */
+  gboolean key_may_come;         /* on this link the chip may still be shaken and take the pending key */
+
+  /* core2-chip-pairing.c */
+  Core2Request *pair_request;
+  gboolean pair_prepared;        /* the steps are saved: the handshake may begin */
   Core2AuthState pairing_state;  /* as published: of the last pairing */
   guint64 pairing_deadline;
-  gboolean trying_pending_key;
-  gboolean authenticated;
 
   ChipInfo info;
 };
@@ -319,15 +326,45 @@ int chip_info_append_available (Core2Chip *self, sd_bus_message *reply);
 void chip_time_read (Core2Request *request);
 void chip_time_set (Core2Request *request);
 
+/* --- core2-chip-handshake.c ---- */
+
+void chip_handshake_init (Core2Chip *self);
+void chip_handshake_clear (Core2Chip *self);
+/* A notification of V 0009. */
+void chip_handshake_value (Core2Chip *self, const guint8 *data, gsize size);
+/* Ready: authenticates, when there is a key. */
+void chip_handshake_ready (Core2Chip *self);
+/* The session ended. */
+void chip_handshake_lost (Core2Chip *self);
+/* The link is down: the chip waits for no shake any more. */
+void chip_handshake_link_down (Core2Chip *self);
+/* Another key is stored. */
+void chip_handshake_key_changed (Core2Chip *self);
+/* Begins what is next: the pairing that is prepared, or else an authentication that is wanted. */
+void chip_handshake_next (Core2Chip *self);
+/* Authenticates with what is stored, the pending key first, as soon as nothing else is under way. */
+void chip_handshake_authenticate (Core2Chip *self);
+/* Ends what is under way, without a word to anybody. */
+void chip_handshake_abort (Core2Chip *self);
+/* Carries out what core2-auth wants. */
+void chip_handshake_act (Core2Chip *self, Core2AuthAction action);
+/* The chip has this key: publishes that. */
+void chip_handshake_confirmed (Core2Chip *self);
+
 /* --- core2-chip-pairing.c ---- */
-void chip_pairing_init (Core2Chip *self);
-void chip_pairing_value (Core2Chip *self, const guint8 *data, gsize size);
-void chip_pairing_ready (Core2Chip *self);
-void chip_pairing_lost (Core2Chip *self);
-void chip_pairing_clear (Core2Chip *self);
 void chip_pairing_start (Core2Request *request);
 gboolean chip_pairing_cancel (Core2Chip *self);
-void chip_pairing_key_changed (Core2Chip *self);
+void chip_pairing_lost (Core2Chip *self);
+/* Starts the handshake of the request that is prepared. */
+void chip_pairing_begin (Core2Chip *self);
+/* Makes the key durable before the chip gets it; FALSE when that failed and the pairing has ended. */
+gboolean chip_pairing_store_key (Core2Chip *self);
+void chip_pairing_succeeded (Core2Chip *self);
+void chip_pairing_failed (Core2Chip *self, Core2AuthError error);
+/* Ends the pairing for a reason of ours. */
+void chip_pairing_abort (Core2Chip *self, const GError *error);
+/* Publishes the state of the handshake, when it is a pairing. */
+void chip_pairing_publish (Core2Chip *self);
 
 /* Microseconds of CLOCK_BOOTTIME. */
 gint64 chip_boot_time (void);

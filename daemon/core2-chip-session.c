@@ -69,7 +69,7 @@ first_steps_read (const GError *error, const guint8 *data, gsize size, gpointer 
                            "counter is read now and then");
   chip_steps_poll (self, self->polled);
   chip_battery_ready (self);
-  chip_pairing_ready (self);
+  chip_handshake_ready (self);
   chip_info_ready (self);
 }
 
@@ -95,7 +95,7 @@ chip_session_end (Core2Chip *self)
   chip_steps_poll (self, FALSE);
   chip_battery_lost (self);
   chip_orientation_lost (self);
-  chip_pairing_lost (self);
+  chip_handshake_lost (self);
   core2_link_free (link);
   chip_save_later (self);
 }
@@ -112,7 +112,7 @@ typedef struct
 static const ValueHandler value_handlers[] = {
   { CORE2_UUID_STEPS, chip_steps_value },
   { CORE2_UUID_ORIENTATION, chip_orientation_value },
-  { CORE2_UUID_AUTHENTICATION, chip_pairing_value },
+  { CORE2_UUID_AUTHENTICATION, chip_handshake_value },
 };
 
 void

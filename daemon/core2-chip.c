@@ -165,7 +165,7 @@ core2_chip_remember (Core2Chip *self, const char *alias, const Core2Side *side, 
   if (!was_remembered)
     chip_notify (self, PROP_REMEMBERED);
   if (key != NULL)
-    chip_pairing_key_changed (self);
+    chip_handshake_key_changed (self);
   if (self->auto_connect != record->auto_connect)
     {
       self->auto_connect = record->auto_connect;
@@ -224,7 +224,7 @@ core2_chip_new (Core2ChipServices *services, Core2ChipRecord *record, gboolean r
   chip_steps_load (self);
   chip_battery_load (self);
   chip_orientation_init (self);
-  chip_pairing_init (self);
+  chip_handshake_init (self);
 
   if (!chip_publish (self, error))
     {
@@ -243,7 +243,7 @@ core2_chip_free (Core2Chip *self)
 
   chip_connection_clear (self);
   core2_requests_free (self->requests, CORE2_ERROR_CANCELLED, "the chip was removed");
-  chip_pairing_clear (self);
+  chip_handshake_clear (self);
   chip_orientation_clear (self);
   chip_battery_clear (self);
   chip_steps_clear (self);

@@ -278,6 +278,38 @@ core2_link_subscribe (Core2Link *self, const char *uuid, Core2LinkDone done, gpo
   add_request (self, REQUEST_SUBSCRIBE, uuid, NULL, FALSE, done, user_data);
 }
 
+static void
+remove_waiter (Request *request, Core2LinkDone done, gpointer user_data)
+{
+  for (guint i = request->waiters->len; i-- > 0;)
+    {
+      const Waiter *waiter = &g_array_index (request->waiters, Waiter, i);
+      if (waiter->done == done && waiter->user_data == user_data)
+        g_array_remove_index (request->waiters, i);
+    }
+}
+
+void
+core2_link_forget (Core2Link *self, Core2LinkDone done, gpointer user_data)
+{
+  GList *next;
+
+  for (GList *l = self->queue.head; l != NULL; l = next)
+    {
+      Request *request = l->data;
+      gboolean on_its_way = l == self->queue.head && self->call != NULL;
+
+      next = l->next;
+      remove_waiter (request, done, user_data);
+      if (request->waiters->len > 0 || on_its_way)
+        continue;
+      g_queue_delete_link (&self->queue, l);
+      request_free (request);
+    }
+  if (g_queue_is_empty (&self->queue))
+    g_clear_handle_id (&self->timer, g_source_remove);
+}
+
 gboolean
 core2_link_has (Core2Link *self, const char *uuid)
 {

@@ -42,4 +42,8 @@ void core2_link_write (Core2Link *self, const char *uuid, const guint8 *data, gs
 void core2_link_subscribe (Core2Link *self, const char *uuid, Core2LinkDone done,
                            gpointer user_data);
 
+/* Takes back what was asked with this @done and @user_data: it is not called any more. What has not gone out yet and
+ * nobody else waits for never does. */
+void core2_link_forget (Core2Link *self, Core2LinkDone done, gpointer user_data);
+
 G_END_DECLS

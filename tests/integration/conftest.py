@@ -13,6 +13,7 @@ from harness import Bus, Core2d, Process, Result, VirtualBluez, VirtualChips, bu
 from harness import real
 from harness import run_command as run_to_end
 from harness.loop import iterate, running
+from shoe import Shoe
 
 # Who runs the tests in the background of a shell has SIGINT ignored, and all that they start would
 # inherit that.
@@ -133,3 +134,15 @@ def run_command(bus: Bus) -> Callable[..., Result]:
         return run_to_end(command, bus.env | dict(env or {}), **options)
 
     return run
+
+
+@pytest.fixture
+def shoe(
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    core2d: Callable[..., Core2d],
+) -> Shoe:
+    """A chip that stands still on hci1, and core2d connected to it."""
+    bluez = virtual_bluez()
+    chips = virtual_chip("hci1", args=["--walk=0", "--quirk=idle-timeout=0"])
+    return Shoe(chips[0], core2d(), bluez)

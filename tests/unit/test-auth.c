@@ -395,6 +395,29 @@ test_cancel (void)
     }
 }
 
+/* Answers that come within a moment, if at all; the one to the key comes with the shake. */
+static void
+test_awaited (void)
+{
+  Core2Auth auth;
+
+  core2_auth_init (&auth);
+  g_assert_cmpuint (core2_auth_get_awaited (&auth), ==, 0);
+  start_pair (&auth, TRUE);
+  g_assert_cmpuint (core2_auth_get_awaited (&auth), ==, CORE2_AUTH_COMMAND_KEY);
+  wait_for_shake (&auth);
+  g_assert_cmpuint (core2_auth_get_awaited (&auth), ==, 0);
+  shake (&auth);
+  g_assert_cmpuint (core2_auth_get_awaited (&auth), ==, 0);
+  start_authenticate (&auth);
+  g_assert_cmpuint (core2_auth_get_awaited (&auth), ==, CORE2_AUTH_COMMAND_CHALLENGE);
+  answer_challenge (&auth);
+  g_assert_cmpuint (core2_auth_get_awaited (&auth), ==, CORE2_AUTH_COMMAND_ANSWER);
+  core2_auth_cancel (&auth);
+  g_assert_cmpuint (core2_auth_get_awaited (&auth), ==, 0);
+  core2_auth_clear (&auth);
+}
+
 static void
 test_ignored_frames (void)
 {
@@ -521,6 +544,7 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/auth/timeouts", test_timeouts);
   g_test_add_func ("/auth/cancel", test_cancel);
+  g_test_add_func ("/auth/awaited", test_awaited);
   g_test_add_func ("/auth/ignored-frames", test_ignored_frames);
   g_test_add_func ("/auth/clear", test_clear);
   g_test_add_func ("/auth/texts", test_texts);

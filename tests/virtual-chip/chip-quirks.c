@@ -48,6 +48,8 @@ static const QuirkInfo infos[CHIP_QUIRK_LAST] = {
                                "answer to the response; a wrong one is rejected in any case" },
   [CHIP_QUIRK_AUTH_HIGH_BIT] = { "auth-high-bit", "b", "false", NULL,
                                  "set the high bit of the command in answers" },
+  [CHIP_QUIRK_AUTH_DELAY] = { "auth-delay", "u", "0", NULL,
+                              "milliseconds until each answer of the handshake" },
   [CHIP_QUIRK_AUTH_DROP_BEFORE] = { "auth-drop-before", "s", "none", STEPS_OF_THE_HANDSHAKE,
                                     "drop the link instead of this answer" },
   [CHIP_QUIRK_AUTH_DROP_AFTER] = { "auth-drop-after", "s", "none", STEPS_OF_THE_HANDSHAKE,

@@ -99,9 +99,21 @@ done (Chip *self)
 /* --- Pairing ---------------------------------------------------------------------------------- */
 
 static void
+send_auth_answer (Chip *self, GattRead *read, GBytes *frame)
+{
+  chip_notify (self, CHIP_AUTH, frame);
+}
+
+static void
 on_auth_answer (GBytes *frame, gpointer user_data)
 {
-  chip_notify (user_data, CHIP_AUTH, frame);
+  Chip *self = user_data;
+  guint delay = chip_quirks_get_number (self->quirks, CHIP_QUIRK_AUTH_DELAY);
+
+  if (delay == 0)
+    send_auth_answer (self, NULL, frame);
+  else
+    chip_delay (self, (int) delay, send_auth_answer, NULL, g_bytes_ref (frame));
 }
 
 static void
