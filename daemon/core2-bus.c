@@ -6,6 +6,9 @@
 #include <poll.h>
 #include <string.h>
 
+/* How long an end may take for what is still to be written. */
+#define FLUSH_MS 2000
+
 typedef struct
 {
   GSource source;
@@ -22,6 +25,9 @@ struct Core2Bus
   Core2BusLostFunc lost;
   gpointer user_data;
   gboolean is_lost;
+  Core2BusFunc at_next_message;
+  gpointer at_next_message_data;
+  Core2Callers *callers;
   guint in_flight;
   GQueue waiting;                /* Core2Call, not yet sent */
   GHashTable *watches;           /* unique name -> GPtrArray of Core2ClientWatch */
@@ -64,6 +70,15 @@ bus_lost (Core2Bus *self)
   self->lost (self->user_data);
 }
 
+/* What clients ask for is not even read while the bus does not take the answers to what they asked before:
+ * that bounds the queue, whoever floods us. At the start, what waits for the handshake with the bus is no
+ * such sign. */
+static gboolean
+is_choked (Core2Bus *self)
+{
+  return sd_bus_is_ready (self->bus) > 0 && core2_bus_get_queued (self) > CORE2_BUS_MAX_QUEUED;
+}
+
 static gboolean
 bus_source_prepare (GSource *source, int *timeout_ms)
 {
@@ -77,6 +92,9 @@ bus_source_prepare (GSource *source, int *timeout_ms)
   if (wanted < 0)
     return TRUE;                 /* dispatch finds out that the connection is gone */
 
+  gboolean choked = is_choked (self->bus);
+  if (choked)
+    wanted &= ~POLLIN;
   /* Changing the wanted events wakes the poll: doing so without need would spin. */
   GIOCondition events = (GIOCondition) wanted;
   if (events != self->events)
@@ -85,7 +103,7 @@ bus_source_prepare (GSource *source, int *timeout_ms)
       g_source_modify_unix_fd (source, self->fd_tag, events);
     }
 
-  if (sd_bus_get_timeout (bus, &until) < 0 || until == UINT64_MAX)
+  if (choked || sd_bus_get_timeout (bus, &until) < 0 || until == UINT64_MAX)
     return FALSE;
 
   uint64_t now = (uint64_t) g_get_monotonic_time ();
@@ -106,8 +124,25 @@ bus_source_check (GSource *source)
 
   if (g_source_query_unix_fd (source, self->fd_tag) != 0)
     return TRUE;
-  return sd_bus_get_timeout (self->bus->bus, &until) >= 0
+  return !is_choked (self->bus) && sd_bus_get_timeout (self->bus->bus, &until) >= 0
          && until <= (uint64_t) g_get_monotonic_time ();
+}
+
+static void
+tell_of_message (Core2Bus *self)
+{
+  Core2BusFunc func = self->at_next_message;
+
+  self->at_next_message = NULL;
+  if (func != NULL)
+    func (self->at_next_message_data);
+}
+
+void
+core2_bus_call_at_next_message (Core2Bus *self, Core2BusFunc func, gpointer user_data)
+{
+  self->at_next_message = func;
+  self->at_next_message_data = user_data;
 }
 
 static gboolean
@@ -118,9 +153,11 @@ bus_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   guint budget = 256;
   int r;
 
+  tell_of_message (self);
+  /* sd-bus writes before it reads. */
   do
     r = sd_bus_process (self->bus, NULL);
-  while (r > 0 && --budget > 0);
+  while (r > 0 && --budget > 0 && !is_choked (self));
 
   if (r < 0 || sd_bus_is_open (self->bus) <= 0)
     {
@@ -174,9 +211,27 @@ core2_bus_open (Core2BusLostFunc lost, gpointer user_data, GError **error)
   g_queue_init (&self->waiting);
   self->watches = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
                                          (GDestroyNotify) g_ptr_array_unref);
+  self->callers = core2_callers_new (bus);
   self->source = bus_source_new (self);
   g_source_attach (self->source, g_main_context_get_thread_default ());
   return self;
+}
+
+/* sd_bus_flush() would wait for ever for a bus that does not read. */
+static void
+flush (Core2Bus *self)
+{
+  gint64 until = g_get_monotonic_time () + FLUSH_MS * G_TIME_SPAN_MILLISECOND;
+  gint64 now;
+
+  while (core2_bus_get_queued (self) > 0 && (now = g_get_monotonic_time ()) < until)
+    {
+      struct pollfd fd = { .fd = sd_bus_get_fd (self->bus), .events = POLLOUT };
+
+      if (poll (&fd, 1, (int) ((until - now) / G_TIME_SPAN_MILLISECOND) + 1) <= 0
+          || sd_bus_process (self->bus, NULL) < 0)
+        return;
+    }
 }
 
 void
@@ -191,7 +246,9 @@ core2_bus_close (Core2Bus *self)
   g_source_destroy (self->source);
   g_source_unref (self->source);
   g_hash_table_unref (self->watches);
-  sd_bus_flush_close_unref (self->bus);
+  core2_callers_free (self->callers);
+  flush (self);
+  sd_bus_close_unref (self->bus);
   g_free (self);
 }
 
@@ -199,6 +256,12 @@ sd_bus *
 core2_bus_get (Core2Bus *self)
 {
   return self->bus;
+}
+
+Core2Callers *
+core2_bus_get_callers (Core2Bus *self)
+{
+  return self->callers;
 }
 
 guint64

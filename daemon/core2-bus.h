@@ -4,6 +4,8 @@
 #include <glib.h>
 #include <systemd/sd-bus.h>
 
+#include "core2-callers.h"
+
 G_BEGIN_DECLS
 
 /* The one connection to the system bus: sd-bus driven by the thread-default GMainContext, calls with a
@@ -17,6 +19,8 @@ typedef struct Core2ClientWatch Core2ClientWatch;
 /* The connection is gone for good. Called once, from the main loop; no call is answered any more. */
 typedef void (*Core2BusLostFunc) (gpointer user_data);
 
+typedef void (*Core2BusFunc) (gpointer user_data);
+
 /* End of a call: exactly one of @reply and @error is not NULL; both are borrowed. The pointer given to
  * core2_call_start() is NULL again by then. */
 typedef void (*Core2CallDone) (sd_bus_message *reply, const sd_bus_error *error,
@@ -29,7 +33,8 @@ typedef void (*Core2ClientGone) (gpointer user_data);
  * (G_IO_ERROR) when there is none. @lost may be called at any later time. */
 Core2Bus *core2_bus_open (Core2BusLostFunc lost, gpointer user_data, GError **error);
 
-/* Flushes what is queued for writing, closes, frees. All calls and watches must have been cancelled. */
+/* Writes what is queued, for at most 2 seconds, closes, frees. All calls and watches must have been
+ * cancelled. */
 void core2_bus_close (Core2Bus *self);
 
 /* The connection itself, borrowed: for vtables, matches and signals. */
@@ -60,8 +65,16 @@ void core2_client_watch_start (Core2Bus *self, Core2ClientWatch **watch, const c
 void core2_client_watch_stop (Core2ClientWatch **watch);
 
 /* Messages that wait in this process to be written to the bus: grows when the bus daemon does not read,
- * which it stops doing while it is full of one client's unread signals. */
+ * which it stops doing while it is full of one client's unread signals. Nothing is read from the bus while
+ * more than CORE2_BUS_MAX_QUEUED wait. */
 guint64 core2_bus_get_queued (Core2Bus *self);
+#define CORE2_BUS_MAX_QUEUED 64
+
+/* Calls @func once, when the next message comes; replaces the one before. NULL: none. */
+void core2_bus_call_at_next_message (Core2Bus *self, Core2BusFunc func, gpointer user_data);
+
+/* The clients' requests under way, borrowed. */
+Core2Callers *core2_bus_get_callers (Core2Bus *self);
 
 /* Most counted calls in flight at once: dbus-daemon allows 128 pending replies a connection. */
 #define CORE2_BUS_MAX_CALLS 20

@@ -41,6 +41,7 @@ typedef enum
 #define CORE2_LOG_ID_COUNTER_RESET "5a5e88c2340f4ac0b23939bcd02b626d"
 #define CORE2_LOG_ID_STATE_DAMAGED "d314abf986044d95924d1a6cb1f56f30"
 #define CORE2_LOG_ID_STORAGE_FAILED "13309657a15640d5b7dbb2ad5fde88bb"
+#define CORE2_LOG_ID_BUS_STUCK "2c4930f3a6fa48bd990d5ce7508307e4"
 
 /* What a line is about. Every member may be NULL (code_line 0); nothing is kept after the call. */
 typedef struct

@@ -45,6 +45,7 @@ core2_request_new (GPtrArray *set, Core2Bus *bus, sd_bus_message *message, gpoin
   self->bus = bus;
   self->message = sd_bus_message_ref (message);
   g_ptr_array_add (set, self);
+  core2_callers_begin (core2_bus_get_callers (bus), sd_bus_message_get_sender (message));
   return self;
 }
 
@@ -61,6 +62,7 @@ core2_request_drop (Core2Request *self)
   if (self->extra != NULL && self->free_extra != NULL)
     self->free_extra (self->extra);
   g_free (self->text);
+  core2_callers_end (core2_bus_get_callers (self->bus), sd_bus_message_get_sender (self->message));
   sd_bus_message_unref (self->message);
   g_free (self);
 }

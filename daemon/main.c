@@ -6,15 +6,18 @@
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
+#include "core2-bus-health.h"
+#include "core2-bus-name.h"
 #include "core2-bus.h"
 #include "core2-config.h"
-#include "core2-error.h"
 #include "core2-log.h"
 #include "core2-manager.h"
 #include "core2-store.h"
 
 #define BUS_NAME "org.example.Core2"
 #define DEFAULT_STATE_DIRECTORY "/var/lib/core2d"
+/* When no watchdog of systemd asks for another one. */
+#define HEALTH_INTERVAL_MS 10000
 
 typedef struct
 {
@@ -34,10 +37,8 @@ typedef struct
   Core2Store *store;
   Core2Manager *manager;
   sd_bus_slot *log_slot;
-  sd_bus_slot *name_slot;
-  Core2Call *health_call;
-  guint watchdog_timer;
-  guint watchdog_ms;
+  Core2BusName *name;
+  Core2BusHealth *health;
   gboolean bus_lost;
   int status;
 } Daemon;
@@ -57,62 +58,58 @@ on_status (const char *text, gpointer user_data)
   sd_notifyf (FALSE, "STATUS=%s", text);
 }
 
+/* The watchdog is fed by an answer of the bus: a daemon whose messages no longer get through is as good as
+ * hung. */
 static void
-health_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
+on_bus_answered (gpointer user_data)
 {
-  if (error == NULL)
-    sd_notify (FALSE, "WATCHDOG=1");
-  else
-    core2_log_warning (NULL, "bus", "the bus does not answer: %s", error->message);
+  sd_notify (FALSE, "WATCHDOG=1");
 }
 
-/* The watchdog is fed by an answer of the bus: a daemon whose messages no longer get through (one client
- * that never reads can do that to a sender) is as good as hung, and is restarted. */
-static gboolean
-on_watchdog (gpointer user_data)
+/* The way out is a new connection, which has a queue of its own in the bus. systemd makes it with a new start:
+ * it takes the loss of the bus name for an end anyway. */
+static void
+on_bus_stuck (gpointer user_data)
 {
   Daemon *self = user_data;
-  sd_bus_message *message = NULL;
 
-  if (self->health_call == NULL
-      && sd_bus_message_new_method_call (core2_bus_get (self->bus), &message,
-                                         "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                         "org.freedesktop.DBus", "GetId")
-             >= 0)
-    core2_call_start (self->bus, &self->health_call, message, self->watchdog_ms, health_done,
-                      self);
-  sd_bus_message_unref (message);
-  return G_SOURCE_CONTINUE;
+  core2_log_event (CORE2_LOG_ERROR,
+                   CORE2_LOG_FIELDS (.topic = "bus", .message_id = CORE2_LOG_ID_BUS_STUCK),
+                   "the bus takes no messages any more: some client of it does not read");
+  self->bus_lost = TRUE;
+  stop (self, EXIT_FAILURE);
 }
 
+static const Core2BusHealthEvents health_events = {
+  .answered = on_bus_answered,
+  .stuck = on_bus_stuck,
+};
+
 static void
-start_watchdog (Daemon *self)
+start_health_check (Daemon *self)
 {
   uint64_t interval_us = 0;
+  gboolean watched = sd_watchdog_enabled (FALSE, &interval_us) > 0;
+  /* The check takes three intervals to find out, one less than the watchdog. */
+  guint interval_ms
+      = watched ? (guint) CLAMP (interval_us / 4000, 1, G_MAXINT) : HEALTH_INTERVAL_MS;
 
-  if (sd_watchdog_enabled (FALSE, &interval_us) <= 0)
-    return;
-  self->watchdog_ms = (guint) CLAMP (interval_us / 3000, 1, G_MAXUINT);
-  self->watchdog_timer = g_timeout_add (self->watchdog_ms, on_watchdog, self);
+  self->health = core2_bus_health_new (self->bus, interval_ms, watched, &health_events, self);
 }
 
-static int
-on_name_acquired (sd_bus_message *message, void *user_data, sd_bus_error *error)
+static void
+on_name_taken (const char *problem, gpointer user_data)
 {
   Daemon *self = user_data;
-  const sd_bus_error *failure = sd_bus_message_get_error (message);
-  guint32 result = 0;
 
-  if (failure == NULL && sd_bus_message_read (message, "u", &result) >= 0 && result == 1)
+  if (problem == NULL)
     {
       core2_log_info (NULL, "main", "core2d %s is ready", CORE2_VERSION);
       sd_notify (FALSE, "READY=1");
-      return 0;
+      return;
     }
-  core2_log_error (NULL, "main", "cannot own the name %s: %s", BUS_NAME,
-                   failure != NULL ? failure->message : "another program has it");
+  core2_log_error (NULL, "main", "cannot own the name %s: %s", BUS_NAME, problem);
   stop (self, EXIT_FAILURE);
-  return 0;
 }
 
 /* --- ends and signals --------------------------------------------------------------------------------------- */
@@ -196,8 +193,6 @@ state_directory (const Options *options)
 static gboolean
 start (Daemon *self, const Options *options, GError **error)
 {
-  int r;
-
   self->store = core2_store_open (state_directory (options), error);
   if (self->store == NULL)
     return FALSE;
@@ -213,27 +208,19 @@ start (Daemon *self, const Options *options, GError **error)
     return FALSE;
 
   /* Last: whoever sees the name sees the chips. */
-  r = sd_bus_request_name_async (core2_bus_get (self->bus), &self->name_slot, BUS_NAME, 0,
-                                 on_name_acquired, self);
-  if (r < 0)
-    {
-      g_set_error (error, CORE2_ERROR, CORE2_ERROR_FAILED, "cannot ask for the name %s: %s",
-                   BUS_NAME, g_strerror (-r));
-      return FALSE;
-    }
-  start_watchdog (self);
+  self->name = core2_bus_name_take (self->bus, BUS_NAME, on_name_taken, self);
+  start_health_check (self);
   return TRUE;
 }
 
 static void
 finish (Daemon *self)
 {
-  g_clear_handle_id (&self->watchdog_timer, g_source_remove);
-  core2_call_cancel (&self->health_call);
+  core2_bus_health_free (self->health);
   if (self->manager != NULL && !self->bus_lost)
     core2_manager_release_links (self->manager);
   core2_manager_free (self->manager);
-  sd_bus_slot_unref (self->name_slot);
+  core2_bus_name_free (self->name);
   sd_bus_slot_unref (self->log_slot);
   core2_bus_close (self->bus);
   core2_store_free (self->store);

@@ -22,6 +22,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 buses = pytest.StashKey[list[Bus]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also the tests that are marked long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long tests out, unless they are wanted."""
+    if config.getoption("--long"):
+        return
+    long_ones = [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if item not in long_ones]
+    config.hook.pytest_deselected(items=long_ones)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Show what the programs printed when a test failed."""

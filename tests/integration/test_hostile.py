@@ -151,17 +151,17 @@ def test_crowds(world: World) -> None:
     chip = world.daemon.add()
     other = world.bluez.bus.connect()
     pairs = [chip.call_async("Pair", {}, connection=other) for _ in range(20)]
-    claims = [chip.call_async("ClaimOrientation", 1000, connection=other) for _ in range(200)]
-    reads = [chip.call_async("ReadInfo", connection=other) for _ in range(50)]
-    wait_for(lambda: all(claim.done for claim in claims), what="claims")
     wait_for(lambda: sum(pair.done for pair in pairs) == 19, what="all but one pairing to fail")
     refused = 0
-    for claim in claims:
-        try:
-            claim.wait()
-        except BusError as error:
-            assert error.name == ERROR + "RateLimited"
-            refused += 1
+    for _ in range(4):  # the bus itself refuses more than 128 calls at once
+        claims = [chip.call_async("ClaimOrientation", 1000, connection=other) for _ in range(50)]
+        for claim in claims:
+            try:
+                claim.wait()
+            except BusError as error:
+                assert error.name == ERROR + "RateLimited"
+                refused += 1
+    reads = [chip.call_async("ReadInfo", connection=other) for _ in range(50)]
     assert refused == 200 - 64
     assert reads
     other.close(None, None)

@@ -19,6 +19,7 @@ from .programs import (  # noqa: E402
     chip_address,
     chip_path,
 )
+from .raw import RawClient  # noqa: E402
 from .remote import SOURCE, Remote, contract  # noqa: E402
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Pending",
     "Process",
     "ProcessDied",
+    "RawClient",
     "Remote",
     "Result",
     "Signal",
