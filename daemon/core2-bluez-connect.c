@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Device1.Connect in turn. For a device that sleeps the call stays pending in bluetoothd and the kernel
- * listens passively: it is done within a moment of the first advertisement, costs nothing meanwhile, and touches
- * our own chips only. bluetoothd gives up after 41 s; the owner then asks again. */
+/* Waiting for chips that sleep.
+ *
+ * For a device that sleeps, a Device1.Connect stays pending in bluetoothd while the kernel listens
+ * passively, for all pending ones with one scan (what does not fit into the controller's accept list the
+ * kernel compares itself); it is done 0.15 s after the first advertisement. bluetoothd gives up after 41 s, and
+ * is asked again at once. That renewal is a message to bluetoothd: nothing is sent by radio, so it is no attempt in
+ * the sense of the back-off, which is for links that fail.
+ *
+ * The other way would be a GattProfile1 for the service FEE0 and the flag Trusted, with which bluetoothd
+ * reconnects by itself, no quicker (0.15 to 0.3 s). It is not used, because it is for a service and not
+ * for a chip: bluetoothd would connect every known device with FEE0, the user's Mi Band for one, and goes on doing it
+ * once after the profile was withdrawn, so that withdrawing it when a band turns up is too late. It also needs one
+ * connection before it works, and outlives core2d. */
 #include "core2-bluez-private.h"
 
 #include <string.h>
 
 /* Longer than bluetoothd's own 41 s, so that its answer, not ours, ends the call. */
 #define CONNECT_TIMEOUT_MS 60000
-/* How long a pending connect keeps its place when others wait for one. */
-#define PENDING_SLICE_US (10 * G_USEC_PER_SEC)
+/* How long a pending connect keeps its place when others wait for one: enough to hear a chip, which advertises
+ * several times a second. */
+#define PENDING_SLICE_US (3 * G_USEC_PER_SEC)
+#define TURN_CHECK_MS 1000
 
 struct Core2BluezConnect
 {
@@ -17,6 +29,8 @@ struct Core2BluezConnect
   Core2BluezDevice *device;
   Core2Call *call;               /* NULL while it waits in the queue */
   gint64 started;                /* monotonic, of the pending call */
+  gboolean urgent;               /* the device is said to be awake: until it had its turn */
+  gboolean while_discovering;
   Core2BluezConnectDone done;
   gpointer user_data;
 };
@@ -79,40 +93,52 @@ connect_send (Core2BluezConnect *connect)
   sd_bus_message_unref (message);
 }
 
+/* A discovery of ours gives way first: some controllers cannot connect meanwhile. */
 static gboolean
 may_start (Core2Bluez *self, const Core2BluezConnect *connect)
 {
   return connect->call == NULL && connect->device->adapter->powered
-         && !core2_bluez_scans_busy (self, connect->device->adapter);
+         && (connect->while_discovering
+             || core2_bluez_scans_give_way (self, connect->device->adapter));
 }
 
-/* Puts the connect that has been pending longest behind the others, when it had its slice. */
+/* Who may be put behind the others: whoever had a turn, and a sleeper at once when @urgent. */
+static gboolean
+may_displace (const Core2BluezConnect *connect, gboolean urgent)
+{
+  return connect->call != NULL
+         && ((urgent && !connect->urgent)
+             || g_get_monotonic_time () - connect->started >= PENDING_SLICE_US);
+}
+
+/* Takes its place from the connect that has been pending longest. */
 static void
-make_room (Core2Bluez *self)
+make_room (Core2Bluez *self, gboolean urgent)
 {
   Core2BluezConnect *oldest = NULL;
 
   for (GList *l = self->connects.head; l != NULL; l = l->next)
     {
       Core2BluezConnect *connect = l->data;
-      if (connect->call != NULL && (oldest == NULL || connect->started < oldest->started))
+      if (may_displace (connect, urgent) && (oldest == NULL || connect->started < oldest->started))
         oldest = connect;
     }
-  if (oldest == NULL || g_get_monotonic_time () - oldest->started < PENDING_SLICE_US)
+  if (oldest == NULL)
     return;
   tell_bluez_to_cancel (self, oldest->device->path);
   core2_call_cancel (&oldest->call);
   self->n_pending--;
+  oldest->urgent = FALSE;
   g_queue_remove (&self->connects, oldest);
   g_queue_push_tail (&self->connects, oldest);
 }
 
 static gboolean
-on_slice (gpointer user_data)
+on_turn (gpointer user_data)
 {
   Core2Bluez *self = user_data;
 
-  self->slice_timer = 0;
+  self->turn_timer = 0;
   core2_bluez_connects_advance (self);
   return G_SOURCE_REMOVE;
 }
@@ -126,23 +152,33 @@ core2_bluez_connects_advance (Core2Bluez *self)
   for (GList *l = self->connects.head; l != NULL; l = l->next)
     {
       Core2BluezConnect *connect = l->data;
+      if (connect->call != NULL)
+        continue;
+      starved = TRUE;
       if (!may_start (self, connect))
         continue;
       if (self->n_pending >= CORE2_BLUEZ_MAX_PENDING)
-        make_room (self);
+        make_room (self, connect->urgent);
       if (self->n_pending >= CORE2_BLUEZ_MAX_PENDING)
-        {
-          starved = TRUE;
-          break;
-        }
+        break;
       connect_send (connect);
+      starved = FALSE;
     }
-  if (starved && self->slice_timer == 0)
-    self->slice_timer = g_timeout_add (1000, on_slice, self);
+  if (starved && self->turn_timer == 0)
+    self->turn_timer = g_timeout_add (TURN_CHECK_MS, on_turn, self);
+}
+
+static void
+enqueue (Core2Bluez *self, Core2BluezConnect *connect)
+{
+  if (connect->urgent)
+    g_queue_push_head (&self->connects, connect);
+  else
+    g_queue_push_tail (&self->connects, connect);
 }
 
 void
-core2_bluez_connect_start (Core2Bluez *self, Core2BluezDevice *device,
+core2_bluez_connect_start (Core2Bluez *self, Core2BluezDevice *device, Core2BluezConnectHow how,
                            Core2BluezConnectDone done, gpointer user_data)
 {
   Core2BluezConnect *connect = g_new0 (Core2BluezConnect, 1);
@@ -150,10 +186,25 @@ core2_bluez_connect_start (Core2Bluez *self, Core2BluezDevice *device,
   g_return_if_fail (device->connect == NULL);
   connect->bluez = self;
   connect->device = device;
+  connect->urgent = how != CORE2_BLUEZ_CONNECT_ASLEEP;
+  connect->while_discovering = how == CORE2_BLUEZ_CONNECT_WHILE_DISCOVERING;
   connect->done = done;
   connect->user_data = user_data;
   device->connect = connect;
-  g_queue_push_tail (&self->connects, connect);
+  enqueue (self, connect);
+  core2_bluez_connects_advance (self);
+}
+
+void
+core2_bluez_connect_hurry (Core2Bluez *self, Core2BluezDevice *device)
+{
+  Core2BluezConnect *connect = device->connect;
+
+  if (connect == NULL || connect->call != NULL || connect->urgent)
+    return;
+  connect->urgent = TRUE;
+  g_queue_remove (&self->connects, connect);
+  enqueue (self, connect);
   core2_bluez_connects_advance (self);
 }
 
@@ -166,12 +217,6 @@ core2_bluez_connect_cancel (Core2Bluez *self, Core2BluezDevice *device)
     tell_bluez_to_cancel (self, device->path);
   connect_free (device->connect);
   core2_bluez_connects_advance (self);
-}
-
-gboolean
-core2_bluez_connect_is_pending (Core2BluezDevice *device)
-{
-  return device->connect != NULL && device->connect->call != NULL;
 }
 
 void
@@ -192,7 +237,7 @@ core2_bluez_connects_device_removed (Core2Bluez *self, Core2BluezDevice *device)
 void
 core2_bluez_connects_clear (Core2Bluez *self)
 {
-  g_clear_handle_id (&self->slice_timer, g_source_remove);
+  g_clear_handle_id (&self->turn_timer, g_source_remove);
   while (!g_queue_is_empty (&self->connects))
     connect_free (g_queue_peek_head (&self->connects));
 }

@@ -7,6 +7,8 @@
 
 #include "core2-protocol.h"
 
+#define REFRESH_TIMEOUT_MS 10000
+
 /* A property that changed, whose value is next in the message. Returns > 0 when it was read, 0 when it is
  * not of interest (the caller skips it), negative when it has another type. */
 typedef int (*PropertyReader) (Core2Bluez *self, gpointer object, const char *name,
@@ -30,6 +32,7 @@ core2_bluez_characteristic_free (Core2BluezCharacteristic *characteristic)
 void
 core2_bluez_device_free (Core2BluezDevice *device)
 {
+  core2_call_cancel (&device->refresh_call);
   g_ptr_array_unref (device->characteristics);
   g_free (device->path);
   g_free (device->name);
@@ -212,6 +215,7 @@ ensure_adapter (Core2Bluez *self, const char *path)
   if (adapter == NULL)
     {
       adapter = g_new0 (Core2BluezAdapter, 1);
+      adapter->bluez = self;
       adapter->path = g_strdup (path);
       adapter->central = TRUE;   /* an old bluetoothd that tells no roles */
       g_hash_table_insert (self->adapters, adapter->path, adapter);
@@ -221,6 +225,13 @@ ensure_adapter (Core2Bluez *self, const char *path)
 
 /* --- devices -------------------------------------------------------------------------------------- */
 
+/* While it is connected BlueZ learns these from its services. */
+static gboolean
+may_come_from_air (Core2Bluez *self, const Core2BluezDevice *device)
+{
+  return !device->connected && core2_bluez_scans_busy (self, device->adapter);
+}
+
 static int
 read_device_property (Core2Bluez *self, gpointer object, const char *name,
                       sd_bus_message *message)
@@ -229,7 +240,7 @@ read_device_property (Core2Bluez *self, gpointer object, const char *name,
 
   if (strcmp (name, "RSSI") == 0)
     {
-      device->seen = g_get_real_time ();
+      self->advertised = TRUE;
       return read_variant (message, SD_BUS_TYPE_INT16, &device->rssi);
     }
   if (strcmp (name, "Connected") == 0)
@@ -241,14 +252,20 @@ read_device_property (Core2Bluez *self, gpointer object, const char *name,
   if (strcmp (name, "Address") == 0)
     return read_address (message, device->address);
   if (strcmp (name, "Name") == 0)
-    return read_text (message, SD_BUS_TYPE_STRING, &device->name);
+    {
+      self->advertised = self->advertised || may_come_from_air (self, device);
+      return read_text (message, SD_BUS_TYPE_STRING, &device->name);
+    }
   if (strcmp (name, "Modalias") == 0)
     return read_text (message, SD_BUS_TYPE_STRING, &device->modalias);
   if (strcmp (name, "UUIDs") == 0)
-    return read_contains (message, CORE2_UUID_BAND_SERVICE, &device->has_service);
+    {
+      self->advertised = self->advertised || may_come_from_air (self, device);
+      return read_contains (message, CORE2_UUID_BAND_SERVICE, &device->has_service);
+    }
   if (strcmp (name, "ManufacturerData") == 0)
     {
-      device->seen = g_get_real_time ();
+      self->advertised = TRUE;
       return read_manufacturer_data (message, &device->has_company);
     }
   if (strcmp (name, "Appearance") == 0)
@@ -306,6 +323,8 @@ read_characteristic_property (Core2Bluez *self, gpointer object, const char *nam
   const char *uuid;
   int r;
 
+  if (strcmp (name, "Notifying") == 0)
+    return read_boolean (message, &characteristic->notifying);
   if (strcmp (name, "UUID") != 0)
     return 0;
   r = read_variant (message, SD_BUS_TYPE_STRING, &uuid);
@@ -337,12 +356,26 @@ ensure_characteristic (Core2Bluez *self, const char *path)
   return characteristic;
 }
 
+static int
+read_value (sd_bus_message *message, const void **data, size_t *size)
+{
+  int r = sd_bus_message_enter_container (message, SD_BUS_TYPE_VARIANT, "ay");
+
+  if (r < 0 || (r = sd_bus_message_read_array (message, SD_BUS_TYPE_BYTE, data, size)) < 0)
+    return r;
+  if (*data == NULL)
+    *data = "";                  /* no bytes are a value, too */
+  return sd_bus_message_exit_container (message);
+}
+
 /* The payload of a notification or read: a{sv} with Value among what changed. */
 static int
 read_value_change (Core2Bluez *self, Core2BluezCharacteristic *characteristic,
                    sd_bus_message *message)
 {
   const char *name;
+  const void *data = NULL;
+  size_t size = 0;
   int r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sv}");
 
   if (r < 0)
@@ -352,24 +385,36 @@ read_value_change (Core2Bluez *self, Core2BluezCharacteristic *characteristic,
       if ((r = sd_bus_message_read_basic (message, SD_BUS_TYPE_STRING, &name)) < 0)
         return r;
       if (strcmp (name, "Value") == 0)
-        {
-          const void *data;
-          size_t size;
-          if ((r = sd_bus_message_enter_container (message, SD_BUS_TYPE_VARIANT, "ay")) < 0
-              || (r = sd_bus_message_read_array (message, SD_BUS_TYPE_BYTE, &data, &size)) < 0)
-            return r;
-          /* Nothing of the object is used after this: the owner may drop the device. */
-          self->events->value_changed (characteristic, data, size, self->user_data);
-          return 0;
-        }
-      if ((r = sd_bus_message_skip (message, "v")) < 0
-          || (r = sd_bus_message_exit_container (message)) < 0)
+        r = read_value (message, &data, &size);
+      else if (strcmp (name, "Notifying") == 0)
+        r = read_boolean (message, &characteristic->notifying);
+      else
+        r = sd_bus_message_skip (message, "v");
+      if (r < 0 || (r = sd_bus_message_exit_container (message)) < 0)
         return r;
     }
+  /* Nothing of the object is used after this: the owner may drop the device. */
+  if (r >= 0 && data != NULL)
+    self->events->value_changed (characteristic, data, size, self->user_data);
   return r;
 }
 
 /* --- the whole ----------------------------------------------------------------------------------- */
+
+/* What a signal said of @device has been read. What a list or a reply says is no sign of life: BlueZ
+ * keeps old values. */
+static void
+announce_device (Core2Bluez *self, Core2BluezDevice *device)
+{
+  gboolean seen = self->advertised;
+  g_autofree char *path = g_strdup (device->path);
+
+  if (seen)
+    device->seen = g_get_real_time ();
+  self->events->device_changed (device, self->user_data);
+  if (seen && g_hash_table_lookup (self->devices, path) == device)
+    self->events->device_seen (device, self->user_data);
+}
 
 static int
 apply_one_interface (Core2Bluez *self, const char *path, const char *interface,
@@ -390,13 +435,10 @@ apply_one_interface (Core2Bluez *self, const char *path, const char *interface,
       Core2BluezDevice *device = ensure_device (self, path);
       if (device == NULL)
         return 0;
+      self->advertised = FALSE;
       r = read_properties (self, message, device, read_device_property);
       if (announce && device->address[0] != '\0')
-        {
-          self->events->device_changed (device, self->user_data);
-          if (device->seen != 0 && core2_bluez_scans_busy (self, device->adapter))
-            self->events->device_seen (device, self->user_data);
-        }
+        announce_device (self, device);
       return r < 0 ? r : 1;
     }
   if (strcmp (interface, CHARACTERISTIC_INTERFACE) == 0)
@@ -455,12 +497,9 @@ core2_bluez_apply_properties (Core2Bluez *self, const char *path, sd_bus_message
   if (strcmp (interface, DEVICE_INTERFACE) == 0
       && (device = g_hash_table_lookup (self->devices, path)) != NULL)
     {
-      gint64 seen = device->seen;
+      self->advertised = FALSE;
       r = read_properties (self, message, device, read_device_property);
-      gboolean advertised = device->seen != seen;
-      self->events->device_changed (device, self->user_data);
-      if (advertised && g_hash_table_lookup (self->devices, path) == device)
-        self->events->device_seen (device, self->user_data);
+      announce_device (self, device);
       return r;
     }
   if (strcmp (interface, ADAPTER_INTERFACE) == 0
@@ -492,6 +531,31 @@ remove_device (Core2Bluez *self, Core2BluezDevice *device)
   while (device->characteristics->len > 0)
     remove_characteristic (self, g_ptr_array_index (device->characteristics, 0));
   g_hash_table_remove (self->devices, device->path);
+}
+
+void
+core2_bluez_drop_device (Core2Bluez *self, Core2BluezDevice *device)
+{
+  remove_device (self, device);
+}
+
+static void
+refresh_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
+{
+  Core2BluezDevice *device = user_data;
+  Core2Bluez *self = device->adapter->bluez;
+
+  if (reply == NULL || read_properties (self, reply, device, read_device_property) < 0)
+    return;
+  self->events->device_changed (device, self->user_data);
+}
+
+void
+core2_bluez_refresh_device (Core2Bluez *self, Core2BluezDevice *device)
+{
+  core2_call_cancel (&device->refresh_call);
+  core2_bluez_call (self, &device->refresh_call, device->path, PROPERTIES_INTERFACE, "GetAll",
+                    REFRESH_TIMEOUT_MS, refresh_done, device, "s", DEVICE_INTERFACE);
 }
 
 static void

@@ -26,6 +26,7 @@ struct Core2Bluez
   Core2Call *owner_call;
   Core2Call *list_call;
   Core2LogLimit *log_limit;
+  gboolean advertised;           /* what is being read can only come from an advertisement */
   guint list_retry;
 
   GHashTable *adapters;          /* path -> Core2BluezAdapter */
@@ -39,7 +40,7 @@ struct Core2Bluez
   /* core2-bluez-connect.c */
   GQueue connects;               /* Core2BluezConnect, queued and pending */
   guint n_pending;
-  guint slice_timer;
+  guint turn_timer;
 };
 
 /* core2-bluez-objects.c: the table. Each reads the rest of a message and returns a negative errno when
@@ -62,6 +63,9 @@ void core2_bluez_scans_adapter_changed (Core2Bluez *self, Core2BluezAdapter *ada
 void core2_bluez_scans_lost (Core2Bluez *self);
 /* Whether we discover on @adapter, or are about to stop doing so. */
 gboolean core2_bluez_scans_busy (Core2Bluez *self, Core2BluezAdapter *adapter);
+/* Whether no discovery of ours is in the way of a Connect on @adapter. One that is, pauses soon:
+ * core2_bluez_connects_advance() is called then. */
+gboolean core2_bluez_scans_give_way (Core2Bluez *self, Core2BluezAdapter *adapter);
 
 /* core2-bluez-connect.c */
 void core2_bluez_connects_clear (Core2Bluez *self);

@@ -8,12 +8,16 @@
 #include "core2-log.h"
 
 #define DISCOVERY_TIMEOUT_MS 10000
+/* A discovery that is long enough to find something gives way to a Connect for so long. */
+#define GIVE_WAY_AFTER_US (3 * G_USEC_PER_SEC)
+#define GIVE_WAY_MS 2000
 
 typedef enum
 {
   SESSION_STARTING,
   SESSION_RUNNING,
   SESSION_STOPPING,
+  SESSION_PAUSED,                /* gives way to a Connect */
 } SessionState;
 
 /* Our discovery on one adapter: SetDiscoveryFilter, StartDiscovery, …, StopDiscovery. */
@@ -23,6 +27,9 @@ typedef struct
   Core2BluezAdapter *adapter;
   SessionState state;
   gboolean again;                /* wanted again while it was stopping */
+  gboolean gives_way;            /* stops only for a moment */
+  gint64 started;                /* monotonic, when it began to run */
+  guint pause_timer;
   Core2Call *call;
 } DiscoverySession;
 
@@ -45,6 +52,7 @@ session_free (gpointer data)
   DiscoverySession *session = data;
 
   core2_call_cancel (&session->call);
+  g_clear_handle_id (&session->pause_timer, g_source_remove);
   g_free (session);
 }
 
@@ -117,12 +125,36 @@ session_end (DiscoverySession *session)
   core2_bluez_connects_advance (bluez);
 }
 
+static gboolean
+on_pause_end (gpointer user_data)
+{
+  DiscoverySession *session = user_data;
+
+  session->pause_timer = 0;
+  if (is_wanted (session->bluez, session->adapter))
+    session_start (session);
+  else
+    session_end (session);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+session_pause (DiscoverySession *session)
+{
+  session->state = SESSION_PAUSED;
+  session->gives_way = FALSE;
+  session->pause_timer = g_timeout_add (GIVE_WAY_MS, on_pause_end, session);
+  core2_bluez_connects_advance (session->bluez);
+}
+
 static void
 stop_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
 {
   DiscoverySession *session = user_data;
 
-  if (session->again)
+  if (session->gives_way)
+    session_pause (session);
+  else if (session->again)
     session_start (session);
   else
     session_end (session);
@@ -148,6 +180,7 @@ start_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data
   if (error == NULL || sd_bus_error_has_name (error, "org.bluez.Error.InProgress"))
     {
       session->state = SESSION_RUNNING;
+      session->started = g_get_monotonic_time ();
       bluez->events->adapters_changed (bluez->user_data);
       if (!is_wanted (bluez, session->adapter))
         session_stop (session);
@@ -211,7 +244,8 @@ sessions_reconcile (Core2Bluez *self)
       else if (!wanted && session != NULL && session->state == SESSION_RUNNING)
         session_stop (session);
       else if (!wanted && session != NULL && session->state == SESSION_STOPPING)
-        session->again = FALSE;
+        session->again = session->gives_way = FALSE;
+      /* A paused one looks at the end of its pause. */
     }
 }
 
@@ -315,6 +349,22 @@ core2_bluez_scans_lost (Core2Bluez *self)
   g_hash_table_remove_all (self->sessions);
   while (self->scans->len > 0)
     scan_finish (g_ptr_array_index (self->scans, 0), &gone);
+}
+
+gboolean
+core2_bluez_scans_give_way (Core2Bluez *self, Core2BluezAdapter *adapter)
+{
+  DiscoverySession *session = g_hash_table_lookup (self->sessions, adapter->path);
+
+  if (session == NULL || session->state == SESSION_PAUSED)
+    return TRUE;
+  if (session->state == SESSION_RUNNING
+      && g_get_monotonic_time () - session->started >= GIVE_WAY_AFTER_US)
+    {
+      session_stop (session);
+      session->gives_way = TRUE;
+    }
+  return FALSE;
 }
 
 gboolean

@@ -39,6 +39,7 @@ struct Core2BluezDevice
   GPtrArray *characteristics;    /* of Core2BluezCharacteristic */
   guint services_changes;        /* how often any of them went: subscriptions went with them */
   Core2BluezConnect *connect;    /* a Connect under way or queued */
+  Core2Call *refresh_call;
   gpointer chip;                 /* whoever the manager says: NULL = nobody */
 };
 
@@ -46,11 +47,13 @@ struct Core2BluezCharacteristic
 {
   char *path;
   char *uuid;                    /* interned, lower case, 36 characters */
+  gboolean notifying;            /* somebody's subscription is in force */
   Core2BluezDevice *device;
 };
 
 struct Core2BluezAdapter
 {
+  Core2Bluez *bluez;
   char *path;
   char address[18];              /* upper case */
   gboolean powered;
@@ -95,6 +98,12 @@ Core2BluezAdapter *core2_bluez_find_adapter (Core2Bluez *self, const char *addre
 /* The Device1 to use for @address (upper case) over all adapters: a connected one first, then one on
  * an adapter that is on; NULL when BlueZ knows none. */
 Core2BluezDevice *core2_bluez_find_device (Core2Bluez *self, const char *address);
+
+/* Asks BlueZ for the properties of @device, for when signals cannot be trusted; then device_changed. */
+void core2_bluez_refresh_device (Core2Bluez *self, Core2BluezDevice *device);
+
+/* BlueZ does not know @device any more, though it did not say so: as if it had. */
+void core2_bluez_drop_device (Core2Bluez *self, Core2BluezDevice *device);
 
 /* Calls @visit for every device. */
 void core2_bluez_foreach_device (Core2Bluez *self, void (*visit) (Core2BluezDevice *, gpointer),
@@ -145,19 +154,29 @@ gboolean core2_bluez_is_scanning (Core2Bluez *self);
 /* End of a connect: @error is NULL when BlueZ says that the link is up. */
 typedef void (*Core2BluezConnectDone) (const sd_bus_error *error, gpointer user_data);
 
-/* Queues Device1.Connect for @device. Connects begin in turn, after a running discovery has stopped; while
- * a device sleeps its call stays pending in bluetoothd (the kernel listens, nothing is polled), at most
- * CORE2_BLUEZ_MAX_PENDING of them at once; when others wait, the longest pending gives up its place.
- * device->connect is NULL again when @done is called. */
+typedef enum
+{
+  CORE2_BLUEZ_CONNECT_ASLEEP,    /* nothing says that the device is awake: behind those that may be */
+  CORE2_BLUEZ_CONNECT_AWAKE,
+  CORE2_BLUEZ_CONNECT_WHILE_DISCOVERING, /* BlueZ forgets the device when the discovery stops */
+} Core2BluezConnectHow;
+
+/* Queues Device1.Connect for @device. While it sleeps its call stays pending in bluetoothd (the kernel
+ * listens, nothing is polled), up to CORE2_BLUEZ_MAX_PENDING of them at once; when others wait, the longest
+ * pending gives up its place after 3 s, to one that is awake at once. A discovery of ours pauses for it, but for
+ * CORE2_BLUEZ_CONNECT_WHILE_DISCOVERING. device->connect is NULL again when @done is called. */
 void core2_bluez_connect_start (Core2Bluez *self, Core2BluezDevice *device,
-                                Core2BluezConnectDone done, gpointer user_data);
+                                Core2BluezConnectHow how, Core2BluezConnectDone done,
+                                gpointer user_data);
+
+/* The device gave a sign of life: a queued connect of it goes first. */
+void core2_bluez_connect_hurry (Core2Bluez *self, Core2BluezDevice *device);
 
 /* Drops a queued or pending connect without calling back; bluetoothd is told to cancel it. */
 void core2_bluez_connect_cancel (Core2Bluez *self, Core2BluezDevice *device);
 
-/* Whether BlueZ has been asked, as against waiting in the queue. */
-gboolean core2_bluez_connect_is_pending (Core2BluezDevice *device);
-
-#define CORE2_BLUEZ_MAX_PENDING 12
+/* Each is a pending reply on the bus, of which dbus-daemon grants a connection 128, CORE2_BUS_MAX_CALLS of
+ * them for everything else; and a socket of bluetoothd's. The kernel has no limit of its own. */
+#define CORE2_BLUEZ_MAX_PENDING 96
 
 G_END_DECLS

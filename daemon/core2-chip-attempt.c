@@ -10,6 +10,7 @@
 #define QUICK_RETRIES 4
 #define IN_PROGRESS_WAIT_MS 15000
 #define CONNECTION_LIMIT_PAUSE_MS 60000
+#define CONNECTION_LIMIT_JITTER_MS 15000
 #define SEARCH_MS 10000
 #define SEARCH_PAUSE_MIN_MS 20000
 #define SEARCH_PAUSE_MAX_MS 600000
@@ -21,6 +22,8 @@ search_done (const sd_bus_error *error, gpointer user_data)
 {
   Core2Chip *self = user_data;
 
+  if (self->device != NULL)
+    return;
   if (chip_has_ready_requests (self) && error == NULL)
     chip_pause (self, 0);          /* somebody waits for it now */
   else
@@ -55,6 +58,29 @@ on_asleep (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+/* BlueZ does not know the device, or no more. */
+static gboolean
+is_unknown (const sd_bus_error *error)
+{
+  return sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_OBJECT)
+         || sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_INTERFACE)
+         || sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_METHOD);
+}
+
+/* A device that was only seen goes when the discovery stops; a Connect makes it stay. So it is looked for again,
+ * and connected while discovering. */
+static void
+device_vanished (Core2Chip *self)
+{
+  self->device_gone = TRUE;
+  if (self->vanishes)
+    chip_back_off (self);
+  else
+    chip_pause (self, 0);
+  self->vanishes = TRUE;
+  chip_set_state (self, CHIP_WAITING, "Bluetooth forgot the chip: looking for it again");
+}
+
 static void
 connect_failed (Core2Chip *self, const sd_bus_error *error)
 {
@@ -65,14 +91,19 @@ connect_failed (Core2Chip *self, const sd_bus_error *error)
   chip_set_last_error (self, core2_error_get_name (code));
   if (code == CORE2_ERROR_ASLEEP && !quick)
     {
-      /* The ordinary case of a chip that sleeps: ask again. */
+      /* The ordinary case of a chip that sleeps: ask again. While nobody asks nobody listens. */
       self->quick_failures = 0;
       self->sleeps = TRUE;
-      chip_pause (self, 1000);
+      chip_pause (self, 0);
       chip_set_state (self, CHIP_WAITING, "asleep: shake the chip");
     }
-  else if (code == CORE2_ERROR_ASLEEP && self->quick_failures++ < QUICK_RETRIES)
-    chip_pause (self, 0);
+  else if (code == CORE2_ERROR_ASLEEP && self->quick_failures < QUICK_RETRIES)
+    {
+      self->quick_failures++;
+      chip_pause (self, 0);
+    }
+  else if (is_unknown (error))
+    device_vanished (self);
   else if (code == CORE2_ERROR_IN_PROGRESS)
     {
       /* Somebody else connects: their success is ours. Else their attempt is cancelled. */
@@ -82,14 +113,17 @@ connect_failed (Core2Chip *self, const sd_bus_error *error)
     }
   else if (code == CORE2_ERROR_CONNECTION_LIMIT)
     {
-      chip_pause (self, CONNECTION_LIMIT_PAUSE_MS);
+      chip_pause (self, CONNECTION_LIMIT_PAUSE_MS
+                            + (guint) g_random_int_range (0, CONNECTION_LIMIT_JITTER_MS));
       chip_set_state (self, CHIP_WAITING, "the Bluetooth adapter holds no more connections");
     }
   else
     {
       g_autofree char *text = g_strdup_printf ("could not connect: %s", error->message);
-      self->quick_failures = 0;
       chip_back_off (self);
+      /* BlueZ may be at it still. */
+      if (code == CORE2_ERROR_TIMEOUT)
+        chip_call_disconnect (self);
       chip_set_state (self, CHIP_WAITING, code == CORE2_ERROR_ASLEEP ? "asleep: shake the chip" : text);
     }
 }
@@ -100,9 +134,18 @@ connect_done (const sd_bus_error *error, gpointer user_data)
   Core2Chip *self = user_data;
 
   g_clear_handle_id (&self->asleep_timer, g_source_remove);
+  core2_bluez_scan_stop (&self->scan);
   if (error != NULL)
     connect_failed (self, error);
   chip_advance_later (self);
+}
+
+static Core2BluezConnectHow
+how_to_connect (Core2Chip *self)
+{
+  if (self->scan != NULL)
+    return CORE2_BLUEZ_CONNECT_WHILE_DISCOVERING;
+  return self->sleeps ? CORE2_BLUEZ_CONNECT_ASLEEP : CORE2_BLUEZ_CONNECT_AWAKE;
 }
 
 void
@@ -120,6 +163,7 @@ chip_try_connect (Core2Chip *self)
     {
       self->cancel_first = FALSE;
       chip_call_disconnect (self);
+      chip_back_off (self);
       return;
     }
 
@@ -131,5 +175,6 @@ chip_try_connect (Core2Chip *self)
       chip_set_state (self, CHIP_CONNECTING, "connecting");
       self->asleep_timer = g_timeout_add (ASLEEP_AFTER_MS, on_asleep, self);
     }
-  core2_bluez_connect_start (self->services->bluez, self->device, connect_done, self);
+  core2_bluez_connect_start (self->services->bluez, self->device, how_to_connect (self),
+                             connect_done, self);
 }

@@ -218,6 +218,8 @@ linked (Core2Chip *self)
   if (self->state != CHIP_RESOLVING)
     {
       chip_set_state (self, CHIP_RESOLVING, "connected, reading what the chip offers");
+      /* Signals get lost, are false or come late around the begin of a link: ask. */
+      core2_bluez_refresh_device (self->services->bluez, self->device);
       chip_clear_deadline (self);
       self->deadline = g_timeout_add_seconds (self->services->config.ready_timeout,
                                               on_ready_deadline, self);
@@ -243,6 +245,7 @@ chip_set_ready (Core2Chip *self)
   self->quick_failures = 0;
   self->missing_services = 0;
   self->removed_stale_device = FALSE;
+  self->vanishes = FALSE;
   self->sleeps = FALSE;
   chip_set_last_error (self, "");
   chip_set_state (self, CHIP_READY, "connected");
@@ -268,11 +271,13 @@ set_device (Core2Chip *self, Core2BluezDevice *device)
           self->device->chip = NULL;
         }
       self->device = device;
+      self->device_gone = FALSE;
       self->dropping = FALSE;
       if (device != NULL)
         {
           device->chip = self;
-          core2_bluez_scan_stop (&self->scan);
+          if (!self->vanishes)
+            core2_bluez_scan_stop (&self->scan);
           chip_no_pause (self);
         }
     }
@@ -290,6 +295,10 @@ chip_advance (Core2Chip *self)
 {
   Core2Error code;
   const char *no_bluetooth;
+
+  if (self->device_gone && self->device != NULL)
+    core2_bluez_drop_device (self->services->bluez, self->device);
+
   Core2BluezDevice *best
       = core2_bluez_find_device (self->services->bluez, self->record->address);
 
@@ -442,6 +451,7 @@ core2_chip_device_seen (Core2Chip *self, Core2BluezDevice *device)
   self->rssi = device->rssi;
   self->record->last_seen = (guint64) g_get_real_time ();
   self->sleeps = FALSE;
+  core2_bluez_connect_hurry (self->services->bluez, device);
 }
 
 void

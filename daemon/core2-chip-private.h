@@ -135,6 +135,8 @@ struct Core2Chip
   guint session_services;        /* services_changes of the device when it started */
   gboolean dropping;             /* we close the link to make it anew */
   gboolean cancel_first;         /* another program's Connect did not end */
+  gboolean device_gone;          /* BlueZ does not know @device any more, and did not say so */
+  gboolean vanishes;             /* BlueZ forgot the device before it was connected */
   gboolean sleeps;               /* the last attempt ended without an answer */
   guint straggler_timer;
   guint linger_timer;            /* a chip that keeps no connection stays a moment after a request */

@@ -47,6 +47,16 @@ steps_subscribed (const GError *error, const guint8 *data, gsize size, gpointer 
     chip_connection_broken (self, core2_error_get_code (error), error->message);
 }
 
+/* The chip answered, and has no value or does not give it. Other errors are the link's: BlueZ may say that a
+ * device is connected which is not. */
+static gboolean
+is_about_value (const GError *error)
+{
+  Core2Error code = core2_error_get_code (error);
+
+  return code == CORE2_ERROR_NOT_SUPPORTED || code == CORE2_ERROR_NO_DATA;
+}
+
 /* Ready with the counter known: what is walked from now on is counted. */
 static void
 first_steps_read (const GError *error, const guint8 *data, gsize size, gpointer user_data)
@@ -55,6 +65,11 @@ first_steps_read (const GError *error, const guint8 *data, gsize size, gpointer 
 
   if (!self->session_started)
     return;
+  if (error != NULL && !is_about_value (error))
+    {
+      chip_connection_broken (self, core2_error_get_code (error), error->message);
+      return;
+    }
   /* BlueZ has shown the value as a change already when it is a new one. */
   if (error == NULL && self->first_sample)
     chip_steps_value (self, data, size);
@@ -73,11 +88,20 @@ first_steps_read (const GError *error, const guint8 *data, gsize size, gpointer 
   chip_info_ready (self);
 }
 
+static void
+link_stuck (gpointer user_data)
+{
+  Core2Chip *self = user_data;
+
+  if (self->session_started)
+    chip_connection_broken (self, CORE2_ERROR_TIMEOUT, "the chip stopped answering");
+}
+
 void
 chip_session_start (Core2Chip *self)
 {
   self->link = core2_link_new (self->services->bluez, self->device,
-                               self->services->config.request_timeout * 1000);
+                               self->services->config.request_timeout * 1000, link_stuck, self);
   self->session_started = TRUE;
   self->session_services = self->device->services_changes;
   self->first_sample = TRUE;

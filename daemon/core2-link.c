@@ -41,6 +41,8 @@ struct Core2Link
   Core2Bluez *bluez;
   Core2BluezDevice *device;
   guint timeout_ms;
+  Core2LinkStuck stuck;
+  gpointer user_data;
   GQueue queue;                  /* Request; the head is on its way when @call or @timer is set */
   Core2Call *call;
   guint timer;                   /* idle start, or pause before a retry */
@@ -115,6 +117,18 @@ kind_name (RequestKind kind)
     }
 }
 
+/* Our own earlier StartNotify: BlueZ keeps a client's subscription. It may also be under way still, or be of a
+ * link that broke meanwhile. */
+static gboolean
+is_subscribed (Core2Link *self, const Request *request)
+{
+  const Core2BluezCharacteristic *characteristic
+      = core2_bluez_device_find_characteristic (self->device, request->uuid);
+
+  return request->kind == REQUEST_SUBSCRIBE && characteristic != NULL
+         && characteristic->notifying;
+}
+
 static void
 request_done (sd_bus_message *reply, const sd_bus_error *bus_error, gpointer user_data)
 {
@@ -127,9 +141,8 @@ request_done (sd_bus_message *reply, const sd_bus_error *bus_error, gpointer use
   if (bus_error != NULL)
     {
       Core2Error code = core2_bluez_translate_error (bus_error);
-      if (code == CORE2_ERROR_IN_PROGRESS && request->kind == REQUEST_SUBSCRIBE)
+      if (code == CORE2_ERROR_IN_PROGRESS && is_subscribed (self, request))
         {
-          /* Our own earlier StartNotify: BlueZ keeps a client's subscription. */
           finish_head (self, NULL, NULL, 0);
           return;
         }
@@ -150,8 +163,14 @@ request_done (sd_bus_message *reply, const sd_bus_error *bus_error, gpointer use
     error = g_error_new (CORE2_ERROR, CORE2_ERROR_NOT_CONNECTED, "the connection to %s ended",
                          self->device->address);
 
+  Core2LinkStuck stuck = self->stuck;
+  gpointer user = self->user_data;
+  gboolean is_stuck = error != NULL && error->code == CORE2_ERROR_TIMEOUT;
+
   /* An empty array has no address in sd-bus. */
   finish_head (self, error, data != NULL ? data : (const guint8 *) "", size);
+  if (is_stuck)
+    stuck (user);
 }
 
 static sd_bus_message *
@@ -317,13 +336,16 @@ core2_link_has (Core2Link *self, const char *uuid)
 }
 
 Core2Link *
-core2_link_new (Core2Bluez *bluez, Core2BluezDevice *device, guint timeout_ms)
+core2_link_new (Core2Bluez *bluez, Core2BluezDevice *device, guint timeout_ms,
+                Core2LinkStuck stuck, gpointer user_data)
 {
   Core2Link *self = g_new0 (Core2Link, 1);
 
   self->bluez = bluez;
   self->device = device;
   self->timeout_ms = timeout_ms;
+  self->stuck = stuck;
+  self->user_data = user_data;
   g_queue_init (&self->queue);
   return self;
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bluez_world import STANDING, MakeWorld, World
 from harness import Bus, Core2d, Process, Result, VirtualBluez, VirtualChips, build_directory
 from harness import real
 from harness import run_command as run_to_end
@@ -135,6 +136,38 @@ def core2d(bus: Bus, tmp_path: Path) -> Callable[..., Core2d]:
         return Core2d(bus, state, *args, **options)
 
     return start
+
+
+@pytest.fixture
+def make_world(
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    core2d: Callable[..., Core2d],
+) -> MakeWorld:
+    """Start everything: see bluez_world.py."""
+
+    def make(
+        *bluez_args: str,
+        chips: int = 1,
+        chip_args: list[str] | None = None,
+        daemon_args: list[str] | None = None,
+        connected: bool = True,
+    ) -> World:
+        bluez = virtual_bluez(f"--peripherals={max(chips, 2)}", *bluez_args)
+        radios = [f"hci{index + 1}" for index in range(chips)]
+        players = virtual_chip(*radios, args=[*STANDING, *(chip_args or [])])
+        world = World(bluez, players, core2d(*(daemon_args or [])))
+        if connected:
+            world.connect()
+        return world
+
+    return make
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    """One chip that stands still and is connected."""
+    return make_world()
 
 
 @pytest.fixture

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Virtual BlueZ that misbehaves as it is told, chips that stand still, and core2d."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gi.repository import GLib
+from harness import Core2d, Remote, VirtualBluez, VirtualChips, chip_address, wait_for
+
+ERROR = "org.example.Core2.Error."
+HCI0 = "/org/bluez/hci0"
+FEE0 = "0000fee0-0000-1000-8000-00805f9b34fb"
+STEPS = "00000007-0000-3512-2118-0009af100700"
+BATTERY = "00000006-0000-3512-2118-0009af100700"
+
+ADAPTER = "org.bluez.Adapter1"
+DEVICE = "org.bluez.Device1"
+CHARACTERISTIC = "org.bluez.GattCharacteristic1"
+
+ASLEEP = "asleep: shake the chip"
+
+#: For what takes its time in core2d on purpose.
+PATIENCE = 120
+
+#: Chips that count what the test wants, and nothing else.
+STANDING = ["--walk=0", "--quirk", "idle-timeout=0", "--time=2024-05-06 08:00:00"]
+
+
+class Call(NamedTuple):
+    """A call of BlueZ, as virtual BlueZ remembers it."""
+
+    time: int
+    sender: str
+    path: str
+    method: str
+
+
+def device_path(index: int = 0, adapter: str = HCI0) -> str:
+    """Device1 of the index-th chip."""
+    return f"{adapter}/dev_{chip_address(index).replace(':', '_')}"
+
+
+def variant(value: Any) -> GLib.Variant:
+    kinds = {str: "s", bool: "b", int: "u", list: "as"}
+    return value if isinstance(value, GLib.Variant) else GLib.Variant(kinds[type(value)], value)
+
+
+class World:
+    """The programs, and what most tests do with them. `chip` is core2d's, `hands` move the chip itself."""
+
+    def __init__(self, bluez: VirtualBluez, chips: VirtualChips, daemon: Core2d) -> None:
+        self.bluez = bluez
+        self.chips = chips
+        self.hands = chips[0]
+        self.daemon = daemon
+
+    @property
+    def chip(self) -> Remote:
+        if not hasattr(self, "_chip"):
+            self._chip = self.daemon.chip(0)
+        return self._chip
+
+    def connect(self) -> None:
+        """The first chip is added and its counter known."""
+        self._chip = self.daemon.add(0, ready=False)
+        self.chip.wait_property("StepsUpdated", lambda time: time > 0)
+        self.chip.wait_property("State", "ready")
+
+    def know(self, index: int = 0, **options: Any) -> str:
+        """BlueZ knows the chip from earlier days."""
+        return self.control("RememberDevice", HCI0, chip_address(index), {"Trusted": True} | options)
+
+    @property
+    def adapter(self) -> Remote:
+        return self.bluez.remote(HCI0, ADAPTER)
+
+    @property
+    def device(self) -> Remote:
+        return self.bluez.remote(device_path(), DEVICE)
+
+    def characteristic(self, uuid: str = STEPS) -> Remote:
+        for path, interfaces in self.bluez.bus.managed_objects("org.bluez", "/").items():
+            found = interfaces.get(CHARACTERISTIC)
+            if found and found["UUID"] == uuid and path.startswith(device_path()):
+                return self.bluez.remote(path, CHARACTERISTIC)
+        raise LookupError(uuid)
+
+    def control(self, method: str, *args: Any) -> Any:
+        """A method of virtual BlueZ's control interface; values of a dictionary get their types here."""
+        typed = [
+            {key: variant(value) for key, value in arg.items()} if isinstance(arg, dict) else arg
+            for arg in args
+        ]
+        return self.bluez.control.call(method, *typed)
+
+    def options(self, **options: Any) -> None:
+        """SetOptions; numbers are milliseconds, -1 = never."""
+        typed = {
+            key.replace("_", "-"): GLib.Variant("b" if isinstance(value, bool) else "i", value)
+            for key, value in options.items()
+        }
+        self.control("SetOptions", typed)
+
+    def fault(self, method: str, path: str = "/", **options: Any) -> None:
+        self.control("InjectFault", method, path, {k.replace("_", "-"): v for k, v in options.items()})
+
+    def properties_changed(self, path: str, interface: str, **changed: Any) -> None:
+        """A PropertiesChanged signal that may be false."""
+        self.control("EmitProperties", path, interface, changed, [])
+
+    def count(self, method: str) -> int:
+        return self.control("CallCount", method)
+
+    def calls(self, *methods: str) -> list[Call]:
+        """core2d's calls of these methods, in order."""
+        owner = self.daemon.bus.owner(self.daemon.name)
+        log = [Call(*call) for call in self.control("CallLog")]
+        return [call for call in log if call.sender == owner and call.method in methods]
+
+    def wait_count(self, method: str, count: int) -> None:
+        wait_for(lambda: self.count(method) >= count, PATIENCE, f"{count} calls of {method}")
+
+    def lose_link(self) -> None:
+        """The link breaks; the chip advertises again at once."""
+        seen = len(self.chip.announced("Connected"))
+        self.hands.call("DropLink")
+        wait_for(lambda: False in self.chip.announced("Connected")[seen:], what="the lost link")
+
+    def ready_again(self) -> None:
+        """Ready, and what was walked meanwhile is counted, once."""
+        self.chip.wait_property("State", "ready", timeout=PATIENCE)
+        self.hands.call("Step", 4)
+        self.chip.wait_property("StepsTotal", self.hands.get("StepsWalked"), timeout=PATIENCE)
+
+
+#: Makes a World: make_world("--gap", chips=2, chip_args=[…], daemon_args=[…], connected=True).
+MakeWorld = Callable[..., World]
