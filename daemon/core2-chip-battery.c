@@ -9,6 +9,13 @@ set_battery (Core2Chip *self, BatteryStatus status, guint8 percentage, guint64 u
   gboolean changed = self->battery_status != status || self->battery != percentage;
   gboolean signal = changed || self->battery_updated != updated;
 
+  if (status == BATTERY_CURRENT
+      && (self->record->battery != percentage || self->record->battery_updated != updated))
+    {
+      self->record->battery = percentage;
+      self->record->battery_updated = updated;
+      chip_save_later (self);
+    }
   if (self->battery_status != status)
     chip_notify (self, PROP_BATTERY_STATUS);
   if (self->battery != percentage)
@@ -20,13 +27,6 @@ set_battery (Core2Chip *self, BatteryStatus status, guint8 percentage, guint64 u
   self->battery_updated = updated;
   if (signal)
     chip_emit_battery (self);
-  if (status == BATTERY_CURRENT
-      && (self->record->battery != percentage || self->record->battery_updated != updated))
-    {
-      self->record->battery = percentage;
-      self->record->battery_updated = updated;
-      chip_save_later (self);
-    }
 }
 
 /* No usable number: the old one, if there is any, is stale. */

@@ -218,7 +218,8 @@ void chip_emit_reset (Core2Chip *self, guint32 before, guint32 after, const char
 const char *chip_state_name (ChipState state);
 const char *chip_battery_status_name (BatteryStatus status);
 
-/* The record changed: save it soon. */
+/* The record changed: no kill shall take it any more, and soon no power cut either. Call it before
+ * what changed is published. */
 void chip_save_later (Core2Chip *self);
 /* Saves at once; on failure the caller gets @error. */
 gboolean chip_save_now (Core2Chip *self, GError **error);

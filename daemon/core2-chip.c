@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Steps are in the chip too: what is not saved yet is found there again. */
+/* How much a power cut may take; of the steps, the chip has them too. */
 #define SAVE_DELAY_S 30
 
 /* --- saving ------------------------------------------------------------------------------------------------- */
@@ -45,7 +45,17 @@ on_save_timer (gpointer user_data)
 void
 chip_save_later (Core2Chip *self)
 {
-  if (self->remembered && self->save_timer == 0)
+  g_autoptr (GError) error = NULL;
+
+  if (!self->remembered)
+    return;
+  self->record->steps = self->steps;
+  if (!core2_store_note (self->services->store, self->record, &error))
+    core2_log_write_limited (self->services->log_limit, "note", CORE2_LOG_WARNING,
+                             CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "store",
+                                               .message_id = CORE2_LOG_ID_STORAGE_FAILED),
+                             "%s", error->message);
+  if (self->save_timer == 0)
     self->save_timer = g_timeout_add_seconds (SAVE_DELAY_S, on_save_timer, self);
 }
 

@@ -150,6 +150,50 @@ core2_state_dir_has (Core2StateDir *self, const char *name)
   return faccessat (self->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* What was opened if it is a regular file, else -1 with errno 0 for a thing of another kind. */
+static int
+open_regular (Core2StateDir *self, const char *name)
+{
+  struct stat info;
+  int fd = openat (self->fd, name,
+                   O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+
+  if (fd < 0)
+    {
+      errno = errno == ELOOP || errno == ENXIO || errno == EISDIR ? 0 : errno;
+      return -1;
+    }
+  errno = 0;
+  if (fstat (fd, &info) == 0 && S_ISREG (info.st_mode)
+      && ((info.st_mode & 07777) == 0600 || fchmod (fd, 0600) == 0))
+    return fd;
+
+  int code = errno;
+
+  close (fd);
+  errno = code;
+  return -1;
+}
+
+int
+core2_state_dir_open_file (Core2StateDir *self, const char *name, GError **error)
+{
+  int fd = open_regular (self, name);
+
+  if (fd < 0 && errno == 0)
+    {
+      core2_state_dir_set_aside (self, name, "it is no regular file");
+      fd = open_regular (self, name);
+    }
+  if (fd < 0)
+    {
+      g_autofree char *path = g_build_filename (self->path, name, NULL);
+
+      set_error (error, "open", path, errno == 0 ? EEXIST : errno);
+    }
+  return fd;
+}
+
 /* --- changing ------------------------------------------------------------------------------- */
 
 gboolean

@@ -42,6 +42,10 @@ gboolean core2_state_dir_rename (Core2StateDir *self, const char *from, const ch
 /* Removes a file, durable; one that is not there is no error. */
 gboolean core2_state_dir_remove (Core2StateDir *self, const char *name, GError **error);
 
+/* Opens a file for reading and writing in place, mode 0600, which is made when missing. What is no
+ * regular file is set aside. The descriptor is the caller's; -1 with @error. */
+int core2_state_dir_open_file (Core2StateDir *self, const char *name, GError **error);
+
 /* Whether something with that name exists. */
 gboolean core2_state_dir_has (Core2StateDir *self, const char *name);
 

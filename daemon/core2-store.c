@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core2-store.h"
 #include "core2-error.h"
+#include "core2-live.h"
 #include "core2-log.h"
 #include "core2-state-dir.h"
 
@@ -19,6 +20,7 @@ struct Core2Store
   char *directory;
   Core2StateDir *chips;
   Core2StateDir *keys;
+  Core2Live *live;         /* NULL = there can be none */
   GHashTable *untouchable; /* set of addresses whose record must not be overwritten */
 };
 
@@ -37,6 +39,17 @@ make_name (const char *address, const char *suffix, GError **error)
     }
   core2_address_format_path_element (number, element);
   return g_strconcat (element, suffix, NULL);
+}
+
+/* Without it core2d works, too, but loses some steps when it is killed. */
+static void
+open_live (Core2Store *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->live = core2_live_open (self->chips, &error);
+  if (self->live == NULL)
+    core2_log_warning (NULL, TOPIC, "%s", error->message);
 }
 
 Core2Store *
@@ -61,6 +74,7 @@ core2_store_open (const char *directory, GError **error)
     return NULL;
   core2_state_dir_sweep (self->chips);
   core2_state_dir_sweep (self->keys);
+  open_live (self);
   return g_steal_pointer (&self);
 }
 
@@ -69,6 +83,7 @@ core2_store_free (Core2Store *self)
 {
   if (self == NULL)
     return;
+  core2_live_free (self->live);
   core2_state_dir_free (self->chips);
   core2_state_dir_free (self->keys);
   g_clear_pointer (&self->untouchable, g_hash_table_unref);
@@ -162,8 +177,11 @@ core2_store_load_all (Core2Store *self, GError **error)
     {
       Core2ChipRecord *record = load_record (self, names->pdata[i], buffer);
 
-      if (record != NULL)
-        g_ptr_array_add (records, record);
+      if (record == NULL)
+        continue;
+      if (self->live != NULL)
+        core2_live_restore (self->live, record);
+      g_ptr_array_add (records, record);
     }
   return g_steal_pointer (&records);
 }
@@ -184,7 +202,15 @@ core2_store_save (Core2Store *self, const Core2ChipRecord *record, GError **erro
 
   g_autofree char *text = core2_chip_record_to_text (record);
 
+  /* First, so that it is never older than the record. */
+  core2_store_note (self, record, NULL);
   return core2_state_dir_write (self->chips, name, text, strlen (text), error);
+}
+
+gboolean
+core2_store_note (Core2Store *self, const Core2ChipRecord *record, GError **error)
+{
+  return self->live == NULL || core2_live_write (self->live, record, error);
 }
 
 gboolean
@@ -197,6 +223,8 @@ core2_store_remove (Core2Store *self, const char *address, GError **error)
       || !core2_state_dir_remove (self->chips, name, error))
     return FALSE;
   g_hash_table_remove (self->untouchable, address);
+  if (self->live != NULL)
+    core2_live_remove (self->live, address);
   return TRUE;
 }
 

@@ -9,6 +9,7 @@ G_BEGIN_DECLS
  * What core2d remembers of each chip over restarts.
  *
  *   STATE/chips/F1_4F_BB_6A_B5_79.conf      a key file: everything but the secret
+ *   STATE/chips/live                        what was measured since (core2-live.h)
  *   STATE/keys/F1_4F_BB_6A_B5_79.key        the pairing key, 16 raw bytes
  *   STATE/keys/F1_4F_BB_6A_B5_79.pending    the key of a pairing that is not confirmed yet
  *
@@ -51,6 +52,12 @@ GPtrArray *core2_store_load_all (Core2Store *self, GError **error);
 
 /* Writes one record. On failure the old file is intact. */
 gboolean core2_store_save (Core2Store *self, const Core2ChipRecord *record, GError **error);
+
+/*
+ * Keeps the measured values of @record over a SIGKILL of core2d: quick, not durable, for every step.
+ * They are newer than the record on disk and come back with core2_store_load_all().
+ */
+gboolean core2_store_note (Core2Store *self, const Core2ChipRecord *record, GError **error);
 
 /*
  * Forgets a chip: its record, key and pending key. What does not exist is no error. The keys go

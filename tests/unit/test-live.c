@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What was measured survives a kill of the writer, and damage of the file costs nothing but the last
+ * half minute. */
+#include "core2-error.h"
+#include "core2-store.h"
+
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LEFT "F1:4F:BB:6A:B5:79"
+#define SLOT_SIZE 512
+
+typedef struct
+{
+  char *root;
+  char *live;
+  Core2Store *store;
+} Fixture;
+
+static void
+reopen (Fixture *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_clear_pointer (&self->store, core2_store_free);
+  self->store = core2_store_open (self->root, &error);
+  g_assert_no_error (error);
+}
+
+static void
+set_up (Fixture *self, gconstpointer data)
+{
+  self->root = g_dir_make_tmp ("core2-live-XXXXXX", NULL);
+  self->live = g_build_filename (self->root, "chips", "live", NULL);
+  reopen (self);
+}
+
+static void
+remove_tree (const char *path)
+{
+  g_autoptr (GDir) dir
+      = g_file_test (path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open (path, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *child = g_build_filename (path, name, NULL);
+
+      remove_tree (child);
+    }
+  g_remove (path);
+}
+
+static void
+tear_down (Fixture *self, gconstpointer data)
+{
+  core2_store_free (self->store);
+  remove_tree (self->root);
+  g_free (self->live);
+  g_free (self->root);
+}
+
+static Core2ChipRecord *
+make_record (const char *address, guint64 total)
+{
+  Core2ChipRecord *record = core2_chip_record_new (address);
+
+  record->added = 5;
+  record->steps.total = total;
+  return record;
+}
+
+static void
+save (Fixture *self, const Core2ChipRecord *record)
+{
+  g_autoptr (GError) error = NULL;
+
+  core2_store_save (self->store, record, &error);
+  g_assert_no_error (error);
+}
+
+static void
+note (Fixture *self, const Core2ChipRecord *record)
+{
+  g_autoptr (GError) error = NULL;
+
+  core2_store_note (self->store, record, &error);
+  g_assert_no_error (error);
+}
+
+/* What a core2d that starts now finds of the only chip. */
+static Core2ChipRecord *
+find (Fixture *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  reopen (self);
+  g_autoptr (GPtrArray) records = core2_store_load_all (self->store, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (records->len, ==, 1);
+  return g_ptr_array_steal_index (records, 0);
+}
+
+static guint64
+find_total (Fixture *self)
+{
+  g_autoptr (Core2ChipRecord) found = find (self);
+
+  return found->steps.total;
+}
+
+/* --- tests ------------------------------------------------------------------------------------- */
+
+static void
+test_values (Fixture *self, gconstpointer data)
+{
+  g_autoptr (Core2ChipRecord) record = make_record (LEFT, 100);
+  Core2StepsState *steps = &record->steps;
+
+  save (self, record);
+  steps->total = 107;
+  steps->day = 20260507;
+  steps->midnight = CORE2_STEPS_MIDNIGHT_RESETS;
+  steps->has_trusted = TRUE;
+  steps->trusted = (Core2StepsSample){ 4294967295u, 1790000000000000, 5, G_MAXUINT64 };
+  steps->has_candidate = TRUE;
+  steps->candidate = (Core2StepsSample){ 7, 8, 9, 10 };
+  steps->candidate_is_reset = TRUE;
+  steps->days[0] = (Core2StepsDay){ 20260507, 7 };
+  steps->days[CORE2_STEPS_DAYS_KEPT - 1] = (Core2StepsDay){ 20260401, 100 };
+  record->last_seen = 11;
+  record->last_connected = 12;
+  record->battery = 62;
+  record->battery_updated = 13;
+  note (self, record);
+
+  g_autoptr (Core2ChipRecord) found = find (self);
+  const Core2StepsState *noted = &found->steps;
+
+  g_assert_cmpuint (noted->total, ==, 107);
+  g_assert_cmpint (noted->day, ==, 20260507);
+  g_assert_cmpint (noted->midnight, ==, CORE2_STEPS_MIDNIGHT_RESETS);
+  g_assert_true (noted->has_trusted);
+  g_assert_cmpmem (&noted->trusted, sizeof noted->trusted, &steps->trusted, sizeof steps->trusted);
+  g_assert_true (noted->has_candidate);
+  g_assert_true (noted->candidate_is_reset);
+  g_assert_cmpint (noted->candidate.wall_us, ==, 8);
+  g_assert_cmpmem (noted->days, sizeof noted->days, steps->days, sizeof steps->days);
+  g_assert_cmpuint (found->last_seen, ==, 11);
+  g_assert_cmpuint (found->last_connected, ==, 12);
+  g_assert_cmpuint (found->battery, ==, 62);
+  g_assert_cmpuint (found->battery_updated, ==, 13);
+}
+
+/* A record that is ahead, from a backup or because the disk failed us, counts. */
+static void
+test_older_note (Fixture *self, gconstpointer data)
+{
+  g_autofree char *noted = NULL;
+  gsize size;
+  g_autoptr (Core2ChipRecord) record = make_record (LEFT, 100);
+
+  save (self, record);
+  g_assert_true (g_file_get_contents (self->live, &noted, &size, NULL));
+  record->steps.total = 200;
+  save (self, record);
+  g_assert_true (g_file_set_contents (self->live, noted, (gssize) size, NULL));
+  g_assert_cmpuint (find_total (self), ==, 200);
+}
+
+/* What was noted of a chip that was removed is not of the one that is added later. */
+static void
+test_removed (Fixture *self, gconstpointer data)
+{
+  g_autoptr (Core2ChipRecord) record = make_record (LEFT, 100);
+  g_autofree char *noted = NULL;
+  gsize size;
+
+  save (self, record);
+  g_assert_true (g_file_get_contents (self->live, &noted, &size, NULL));
+  g_assert_true (core2_store_remove (self->store, LEFT, NULL));
+  record->steps.total = 0;
+  save (self, record);
+  g_assert_cmpuint (find_total (self), ==, 0);
+
+  record->added++;
+  save (self, record);
+  g_assert_true (g_file_set_contents (self->live, noted, (gssize) size, NULL));
+  g_assert_cmpuint (find_total (self), ==, 0);
+}
+
+/* Many chips come and go, and each finds its own. */
+static void
+test_slots (Fixture *self, gconstpointer data)
+{
+  g_autofree char *text = NULL;
+  gsize size, grown = 0;
+
+  for (guint round = 0; round < 3; round++)
+    {
+      for (guint i = 0; i < 20; i++)
+        {
+          g_autofree char *address = g_strdup_printf ("F1:4F:BB:6A:B5:%02X", i);
+          g_autoptr (Core2ChipRecord) record = make_record (address, 0);
+
+          save (self, record);
+          record->steps.total = 1000 * round + i;
+          note (self, record);
+        }
+      reopen (self);
+      g_autoptr (GPtrArray) records = core2_store_load_all (self->store, NULL);
+
+      g_assert_cmpuint (records->len, ==, 20);
+      for (guint i = 0; i < records->len; i++)
+        {
+          const Core2ChipRecord *record = records->pdata[i];
+
+          g_assert_cmpuint (record->steps.total, ==, 1000 * round + i);
+          g_assert_true (core2_store_remove (self->store, record->address, NULL));
+        }
+      g_clear_pointer (&text, g_free);
+      g_assert_true (g_file_get_contents (self->live, &text, &size, NULL));
+      if (round == 0)
+        grown = size;
+      g_assert_cmpuint (size, ==, grown);
+    }
+}
+
+/* Any byte changed, and any end lost: then the record counts, and core2d goes on. */
+static void
+test_damage (Fixture *self, gconstpointer data)
+{
+  g_autoptr (Core2ChipRecord) record = make_record (LEFT, 100);
+  g_autofree char *good = NULL;
+  gsize size, used = 0;
+
+  save (self, record);
+  record->steps.total = 107;
+  note (self, record);
+  g_assert_true (g_file_get_contents (self->live, &good, &size, NULL));
+  for (gsize i = 0; i < size; i++)
+    if (good[i] != '\0')
+      used = i + 1;
+  g_assert_cmpuint (size % SLOT_SIZE, ==, 0);
+  g_assert_cmpuint (used, >, size - SLOT_SIZE);
+  for (gsize i = size - SLOT_SIZE; i < used; i++)
+    {
+      g_autofree char *damaged = g_memdup2 (good, size);
+
+      damaged[i] ^= 0x10;
+      g_assert_true (g_file_set_contents (self->live, damaged, (gssize) size, NULL));
+      g_assert_cmpuint (find_total (self), ==, 100);
+      g_assert_true (g_file_set_contents (self->live, good, (gssize) i, NULL));
+      g_assert_cmpuint (find_total (self), ==, 100);
+    }
+  note (self, record);
+  g_assert_cmpuint (find_total (self), ==, 107);
+}
+
+static void
+test_not_a_file (Fixture *self, gconstpointer data)
+{
+  g_autoptr (Core2ChipRecord) record = make_record (LEFT, 100);
+  g_autofree char *target = g_build_filename (self->root, "target", NULL);
+  g_autofree char *bad = g_strconcat (self->live, ".bad", NULL);
+  g_autofree char *text = NULL;
+
+  for (int i = 0; i < 2; i++)
+    {
+      save (self, record);
+      g_assert_cmpint (g_remove (self->live), ==, 0);
+      if (i == 0)
+        g_assert_cmpint (g_mkdir (self->live, 0700), ==, 0);
+      else
+        {
+          g_assert_true (g_file_set_contents (target, "untouched", -1, NULL));
+          g_assert_cmpint (symlink (target, self->live), ==, 0);
+        }
+      g_assert_cmpuint (find_total (self), ==, 100);
+      record->steps.total = 107;
+      note (self, record);
+      g_assert_cmpuint (find_total (self), ==, 107);
+      record->steps.total = 100;
+      g_assert_true (core2_store_remove (self->store, LEFT, NULL));
+      g_assert_cmpint (g_remove (bad), ==, 0);
+    }
+  g_assert_true (g_file_get_contents (target, &text, NULL, NULL));
+  g_assert_cmpstr (text, ==, "untouched");
+}
+
+/* A file that can't grow: notes fail with an error, what has its room goes on. */
+static void
+test_full_disk (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Core2ChipRecord) record = make_record (LEFT, 100);
+  struct rlimit limit;
+  guint n_failed = 0;
+
+  save (self, record);
+  signal (SIGXFSZ, SIG_IGN);
+  g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+  limit.rlim_cur = 8 * SLOT_SIZE;
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+  for (guint i = 0; i < 8; i++)
+    {
+      g_autofree char *address = g_strdup_printf ("F1:4F:BB:6A:B5:%02X", i);
+      g_autoptr (Core2ChipRecord) other = make_record (address, 0);
+
+      if (!core2_store_note (self->store, other, &error))
+        {
+          g_assert_error (error, CORE2_ERROR, CORE2_ERROR_STORAGE);
+          g_clear_error (&error);
+          n_failed++;
+        }
+    }
+  record->steps.total = 107;
+  note (self, record);
+  limit.rlim_cur = RLIM_INFINITY;
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+  g_assert_cmpuint (n_failed, ==, 1);
+  g_assert_cmpuint (find_total (self), ==, 107);
+}
+
+/* Whatever a process has noted before it is killed is there. */
+static void
+test_killed (Fixture *self, gconstpointer data)
+{
+  g_autoptr (Core2ChipRecord) record = make_record (LEFT, 0);
+
+  save (self, record);
+  for (guint round = 0; round < 50; round++)
+    {
+      int fds[2];
+      guint64 total, told;
+
+      g_assert_cmpint (pipe (fds), ==, 0);
+      pid_t pid = fork ();
+      g_assert_cmpint (pid, >=, 0);
+      if (pid == 0)
+        for (;;)
+          {
+            total = ++record->steps.total;
+            if (!core2_store_note (self->store, record, NULL)
+                || write (fds[1], &total, sizeof total) != sizeof total)
+              _exit (1);
+          }
+      close (fds[1]);
+      for (guint i = 0; i <= round; i++)
+        g_assert_cmpint (read (fds[0], &told, sizeof told), ==, sizeof told);
+      kill (pid, SIGKILL);
+      while (read (fds[0], &total, sizeof total) == sizeof total)
+        told = total;
+      g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
+      close (fds[0]);
+      record->steps.total = find_total (self);
+      g_assert_cmpuint (record->steps.total, >=, told);
+      g_assert_cmpuint (record->steps.total, <=, told + 1);
+    }
+}
+
+#define ADD(path, function) g_test_add (path, Fixture, NULL, set_up, function, tear_down)
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  ADD ("/live/values", test_values);
+  ADD ("/live/older-note", test_older_note);
+  ADD ("/live/removed", test_removed);
+  ADD ("/live/slots", test_slots);
+  ADD ("/live/damage", test_damage);
+  ADD ("/live/not-a-file", test_not_a_file);
+  ADD ("/live/full-disk", test_full_disk);
+  ADD ("/live/killed", test_killed);
+  return g_test_run ();
+}
