@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from bluez_world import STANDING, MakeWorld, World
-from harness import Bus, Core2d, Process, Result, VirtualBluez, VirtualChips, build_directory
-from harness import real
+from harness import Bus, Core2d, Process, Result, Stage, VirtualBluez, VirtualChips
+from harness import build_directory, real
 from harness import run_command as run_to_end
 from harness.loop import iterate, running
 from shoe import Shoe
@@ -168,6 +168,18 @@ def make_world(
 def world(make_world: MakeWorld) -> World:
     """One chip that stands still and is connected."""
     return make_world()
+
+
+@pytest.fixture
+def stage(
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    core2d: Callable[..., Core2d],
+    tmp_path: Path,
+) -> Callable[..., Stage]:
+    """Start everything, N chips ready: stage(100, bluez=("--gap",), config="[Link]\\n…")."""
+    start = (virtual_bluez, virtual_chip, core2d)
+    return lambda count=1, **options: Stage(start, tmp_path, count, **options)
 
 
 @pytest.fixture

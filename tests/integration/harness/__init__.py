@@ -7,6 +7,7 @@ gi.require_version("Gio", "2.0")
 gi.require_version("GLib", "2.0")
 
 from .bus import Bus, BusError, Pending, Signal, SignalLog, raises_bus_error  # noqa: E402
+from .ledger import Ledger  # noqa: E402
 from .loop import TIMEOUT, iterate, wait_for  # noqa: E402
 from .process import Process, ProcessDied, Result, run_command  # noqa: E402
 from .programs import (  # noqa: E402
@@ -21,15 +22,19 @@ from .programs import (  # noqa: E402
 )
 from .raw import RawClient  # noqa: E402
 from .remote import SOURCE, Remote, contract  # noqa: E402
+from .stage import HCI0, STANDING, Stage, device_path, variant  # noqa: E402
 
 __all__ = [
     "CORE2",
     "CORE2_PATH",
+    "HCI0",
     "SOURCE",
+    "STANDING",
     "TIMEOUT",
     "Bus",
     "BusError",
     "Core2d",
+    "Ledger",
     "Pending",
     "Process",
     "ProcessDied",
@@ -38,14 +43,17 @@ __all__ = [
     "Result",
     "Signal",
     "SignalLog",
+    "Stage",
     "VirtualBluez",
     "VirtualChips",
     "build_directory",
     "chip_address",
     "chip_path",
     "contract",
+    "device_path",
     "iterate",
     "raises_bus_error",
     "run_command",
+    "variant",
     "wait_for",
 ]

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A whole set-up for tests of faults: virtual BlueZ, chips that stand still, core2d connected to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gi.repository import GLib
+
+from .bus import Bus
+from .ledger import Ledger
+from .loop import wait_for
+from .programs import Core2d, VirtualBluez, VirtualChips, chip_address
+from .remote import Remote
+
+#: No step by itself, no sleep by itself, and no midnight on the way.
+STANDING = ["--walk=0", "--quirk=idle-timeout=0", "--time=2024-05-06 08:00:00"]
+HCI0 = "/org/bluez/hci0"
+
+
+def device_path(index: int = 0, adapter: str = HCI0) -> str:
+    """Where BlueZ shows the index-th chip."""
+    return f"{adapter}/dev_{chip_address(index).replace(':', '_')}"
+
+
+def variant(value: Any) -> GLib.Variant:
+    """A D-Bus value of the type that options take it in."""
+    if isinstance(value, GLib.Variant):
+        return value
+    return GLib.Variant({str: "s", bool: "b", int: "u", bytes: "ay"}[type(value)], value)
+
+
+class Stage:
+    """N chips, remembered and ready, and the ledger of their steps.
+
+    daemon_options: config=text of core2d.conf, env, state_directory.
+    """
+
+    def __init__(
+        self,
+        start: tuple[Callable[..., VirtualBluez], Callable[..., VirtualChips], Callable[..., Core2d]],
+        directory: Path,
+        count: int = 1,
+        bluez: tuple[str, ...] = (),
+        chips: tuple[str, ...] = (),
+        config: str = "",
+        **daemon_options: Any,
+    ) -> None:
+        start_bluez, start_chips, start_core2d = start
+        args = []
+        if config:
+            path = directory / "core2d.conf"
+            path.write_text(config)
+            args = ["--config", str(path)]
+        centrals = 2 if "--centrals=2" in bluez else 1
+        self.count = count
+        self.bluez = start_bluez(f"--peripherals={max(count, 2)}", *bluez)
+        adapters = [f"hci{centrals + index}" for index in range(count)]
+        self.chips = start_chips(*adapters, args=[*STANDING, *chips])
+        self.hands = [self.chips[index] for index in range(count)]
+        self.daemon = start_core2d(*args, **daemon_options)
+        for index in range(count):
+            self.daemon.add(index, ready=False)
+        self.wait_counting()
+        self.ledger = Ledger(self.daemon, self.hands)
+
+    @property
+    def bus(self) -> Bus:
+        return self.daemon.bus
+
+    @property
+    def chip(self) -> Remote:
+        """The first chip."""
+        return self.daemon.chip(0)
+
+    def wait_counting(self) -> None:
+        """Every chip is ready and has been read: each step from now on counts."""
+
+        def counting() -> bool:
+            chips = [v["org.example.Core2"] for p, v in self.daemon.objects().items() if "/chip/" in p]
+            return len(chips) >= self.count and all(
+                chip["State"] == "ready" and chip["StepsUpdated"] > 0 for chip in chips
+            )
+
+        wait_for(counting, what="all chips ready and read")
+
+    # --- virtual BlueZ ---
+
+    @property
+    def adapter(self) -> Remote:
+        return self.bluez.remote(HCI0, "org.bluez.Adapter1")
+
+    def fault(self, method: str, path: str = "/", **options: Any) -> None:
+        """InjectFault, its options with _ for -."""
+        given = {name.replace("_", "-"): variant(value) for name, value in options.items()}
+        self.bluez.control.call("InjectFault", method, path, given)
+
+    def clear(self) -> None:
+        self.bluez.control.call("ClearFaults")
+
+    def options(self, **options: Any) -> None:
+        """SetOptions, its options with _ for -; numbers are milliseconds."""
+        given = {
+            name.replace("_", "-"): GLib.Variant("b" if isinstance(value, bool) else "i", value)
+            for name, value in options.items()
+        }
+        self.bluez.control.call("SetOptions", given)
+
+    def calls(self, method: str) -> int:
+        return self.bluez.control.call("CallCount", method)
+
+    def wait_call(self, method: str, before: int) -> None:
+        wait_for(lambda: self.calls(method) > before, what=f"a call of {method}")
+
+    def call_times(self, method: str, path: str = "/") -> list[int]:
+        """When method was called on path and below: microseconds, since ClearCalls."""
+        prefix = path.rstrip("/") + "/"
+        return [
+            time
+            for time, _sender, where, what in self.bluez.control.call("CallLog")
+            if what == method and (where + "/").startswith(prefix)
+        ]
+
+    @property
+    def links(self) -> list[str]:
+        return [central for central, _ in self.bluez.control.call("Links")]
+
+    # --- chips ---
+
+    def quirk(self, index: int = 0, **values: Any) -> None:
+        """SetQuirk of a chip, its name with _ for -."""
+        for name, value in values.items():
+            self.hands[index].call("SetQuirk", name.replace("_", "-"), variant(value))
+
+    def drop_links(self) -> None:
+        """All chips lose their links, as if they had gone for a moment."""
+        counts = [len(self.ledger[index].history) for index in range(self.count)]
+        for call in [hand.call_async("DropLink") for hand in self.hands]:
+            call.wait()
+        wait_for(
+            lambda: all(
+                any(state != "ready" for state, _ in self.ledger[index].history[count:])
+                for index, count in enumerate(counts)
+            ),
+            what="core2d to see the links go",
+        )
+
+    # --- core2d ---
+
+    def start_core2d(self) -> None:
+        """Start core2d again, and begin new accounts."""
+        self.daemon.start()
+        self.ledger.open()
