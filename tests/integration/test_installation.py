@@ -147,16 +147,35 @@ def test_bus_policy_lets_core2d(make_bus: Callable[..., Bus], root: Path) -> Non
     call.wait()
 
 
+#: Sends so many descriptors to core2d, and prints what comes of it.
+SEND_DESCRIPTORS = """
+import sys
+from gi.repository import Gio
+flags = Gio.DBusConnectionFlags
+connection = Gio.DBusConnection.new_for_address_sync(
+    sys.argv[1], flags.AUTHENTICATION_CLIENT | flags.MESSAGE_BUS_CONNECTION, None, None
+)
+message = Gio.DBusMessage.new_method_call("org.example.Core2", "/", "org.freedesktop.DBus.Peer", "Ping")
+descriptors = Gio.UnixFDList.new()
+for _ in range(int(sys.argv[2])):
+    descriptors.append(0)
+message.set_unix_fd_list(descriptors)
+reply, _ = connection.send_message_with_reply_sync(message, Gio.DBusSendMessageFlags.NONE, -1, None)
+print(reply.get_error_name())
+"""
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_bus_policy_for_others(make_bus: Callable[..., Bus], root: Path) -> None:
     """Other users may call everything but the setter of the log level, and never own the name."""
     bus = policy_bus(make_bus, root, "0")
     assert request_name(bus) == 1
 
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
     def call(*argv: str) -> str:
         """What gdbus says as nobody. The name's owner is this test, which has no such objects."""
         command = ["gdbus", "call", "--address", bus.address, "--timeout", "60", *argv]
-        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         return run_command([*nobody, *command], bus.env).stderr
 
     target = ["--dest", CORE2, "--object-path"]
@@ -172,3 +191,6 @@ def test_bus_policy_for_others(make_bus: Callable[..., Bus], root: Path) -> None
     assert DENIED in denied
     own = ["--dest", "org.freedesktop.DBus", "--object-path", "/org/freedesktop/DBus", "--method"]
     assert DENIED in call(*own, "org.freedesktop.DBus.RequestName", CORE2, "0")
+    for count, result in ((1, "None\n"), (2, f"{DENIED}\n")):
+        python = ["/usr/bin/python3", "-c", SEND_DESCRIPTORS, bus.address, str(count)]
+        assert run_command([*nobody, *python], bus.env).stdout == result
