@@ -8,14 +8,27 @@
 
 /* --- saving ------------------------------------------------------------------------------------------------- */
 
+/* @key: to be stored with it, or NULL. */
+static gboolean
+save (Core2Chip *self, GBytes *key, GError **error)
+{
+  gboolean saved;
+
+  self->record->steps = self->steps;
+  if (key == NULL)
+    saved = core2_store_save (self->services->store, self->record, error);
+  else
+    saved = core2_store_save_with_key (self->services->store, self->record,
+                                       g_bytes_get_data (key, NULL), error);
+  if (saved)
+    g_clear_handle_id (&self->save_timer, g_source_remove);
+  return saved;
+}
+
 gboolean
 chip_save_now (Core2Chip *self, GError **error)
 {
-  g_clear_handle_id (&self->save_timer, g_source_remove);
-  if (!self->remembered)
-    return TRUE;
-  self->record->steps = self->steps;
-  return core2_store_save (self->services->store, self->record, error);
+  return !self->remembered || save (self, NULL, error);
 }
 
 void
@@ -156,10 +169,7 @@ core2_chip_remember (Core2Chip *self, const char *alias, const Core2Side *side, 
     record->added = (guint64) g_get_real_time ();
   self->remembered = TRUE;
 
-  if (!chip_save_now (self, error)
-      || (key != NULL
-          && !core2_store_set_key (self->services->store, record->address,
-                                   g_bytes_get_data (key, NULL), error)))
+  if (!save (self, key, error))
     {
       g_free (record->alias);
       record->alias = g_steal_pointer (&old_alias);

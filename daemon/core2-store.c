@@ -13,6 +13,7 @@
 #define RECORD_SUFFIX ".conf"
 #define KEY_SUFFIX ".key"
 #define PENDING_SUFFIX ".pending"
+#define NEW_SUFFIX ".new"
 #define RECORD_MAX (64 * 1024)
 
 struct Core2Store
@@ -52,6 +53,24 @@ open_live (Core2Store *self)
     core2_log_warning (NULL, TOPIC, "%s", error->message);
 }
 
+/* What a crash left of core2_store_save_with_key(): nobody was told that it is stored. */
+static gboolean
+drop_new_keys (Core2Store *self, GError **error)
+{
+  g_autoptr (GPtrArray) names = core2_state_dir_list (self->keys, NEW_SUFFIX, error);
+
+  if (names == NULL)
+    return FALSE;
+  for (guint i = 0; i < names->len; i++)
+    {
+      g_autoptr (GError) problem = NULL;
+
+      if (!core2_state_dir_remove (self->keys, names->pdata[i], &problem))
+        core2_log_warning (NULL, TOPIC, "%s", problem->message);
+    }
+  return TRUE;
+}
+
 Core2Store *
 core2_store_open (const char *directory, GError **error)
 {
@@ -75,6 +94,8 @@ core2_store_open (const char *directory, GError **error)
   core2_state_dir_sweep (self->chips);
   core2_state_dir_sweep (self->keys);
   open_live (self);
+  if (!drop_new_keys (self, error))
+    return NULL;
   return g_steal_pointer (&self);
 }
 
@@ -213,21 +234,6 @@ core2_store_note (Core2Store *self, const Core2ChipRecord *record, GError **erro
   return self->live == NULL || core2_live_write (self->live, record, error);
 }
 
-gboolean
-core2_store_remove (Core2Store *self, const char *address, GError **error)
-{
-  g_autofree char *name = make_name (address, RECORD_SUFFIX, error);
-
-  if (name == NULL || !core2_store_discard_pending_key (self, address, error)
-      || !core2_store_remove_key (self, address, error)
-      || !core2_state_dir_remove (self->chips, name, error))
-    return FALSE;
-  g_hash_table_remove (self->untouchable, address);
-  if (self->live != NULL)
-    core2_live_remove (self->live, address);
-  return TRUE;
-}
-
 /* --- keys ----------------------------------------------------------------------------------- */
 
 static gboolean
@@ -300,19 +306,6 @@ core2_store_has_key (Core2Store *self, const char *address)
 }
 
 gboolean
-core2_store_set_key (Core2Store *self, const char *address, const guint8 key[CORE2_KEY_SIZE],
-                     GError **error)
-{
-  return write_key (self, address, KEY_SUFFIX, key, error);
-}
-
-gboolean
-core2_store_remove_key (Core2Store *self, const char *address, GError **error)
-{
-  return remove_key (self, address, KEY_SUFFIX, error);
-}
-
-gboolean
 core2_store_set_pending_key (Core2Store *self, const char *address,
                              const guint8 key[CORE2_KEY_SIZE], GError **error)
 {
@@ -352,4 +345,76 @@ gboolean
 core2_store_discard_pending_key (Core2Store *self, const char *address, GError **error)
 {
   return remove_key (self, address, PENDING_SUFFIX, error);
+}
+
+/* --- both ----------------------------------------------------------------------------------- */
+
+gboolean
+core2_store_remove (Core2Store *self, const char *address, GError **error)
+{
+  g_autofree char *name = make_name (address, RECORD_SUFFIX, error);
+
+  if (name == NULL || !core2_store_discard_pending_key (self, address, error)
+      || !remove_key (self, address, KEY_SUFFIX, error)
+      || !core2_state_dir_remove (self->chips, name, error))
+    return FALSE;
+  g_hash_table_remove (self->untouchable, address);
+  if (self->live != NULL)
+    core2_live_remove (self->live, address);
+  return TRUE;
+}
+
+/* What there was before goes back, without loss where the disk has any room. */
+static void
+restore_record (Core2Store *self, const char *name, const char *text, gsize size)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (text == NULL ? !core2_state_dir_remove (self->chips, name, &error)
+                   : !core2_state_dir_write (self->chips, name, text, size, &error))
+    core2_log_warning (NULL, TOPIC, "%s", error->message);
+}
+
+/* The record is written between the two steps of the key, of which the second needs no room on the disk. */
+static gboolean
+save_then_rename (Core2Store *self, const Core2ChipRecord *record, const char *from,
+                  const char *to, GError **error)
+{
+  g_autofree char *name = make_name (record->address, RECORD_SUFFIX, error);
+  g_autofree char *old = g_malloc (RECORD_MAX);
+  g_autofree char *reason = NULL;
+  gsize size = 0;
+  gboolean missing;
+  Core2ReadResult result
+      = core2_state_dir_read (self->chips, name, old, RECORD_MAX, &size, &reason);
+
+  if (result != CORE2_READ_OK && result != CORE2_READ_MISSING)
+    {
+      g_set_error (error, CORE2_ERROR, CORE2_ERROR_STORAGE, "cannot read chips/%s: %s", name,
+                   reason);
+      return FALSE;
+    }
+  if (!core2_store_save (self, record, error))
+    return FALSE;
+  if (core2_state_dir_rename (self->keys, from, to, &missing, error))
+    return TRUE;
+  if (missing)
+    g_set_error (error, CORE2_ERROR, CORE2_ERROR_STORAGE, "the file keys/%s has gone", from);
+  restore_record (self, name, result == CORE2_READ_OK ? old : NULL, size);
+  return FALSE;
+}
+
+gboolean
+core2_store_save_with_key (Core2Store *self, const Core2ChipRecord *record,
+                           const guint8 key[CORE2_KEY_SIZE], GError **error)
+{
+  g_autofree char *from = make_name (record->address, NEW_SUFFIX, error);
+  g_autofree char *to = from == NULL ? NULL : make_name (record->address, KEY_SUFFIX, error);
+
+  if (to == NULL || !write_key (self, record->address, NEW_SUFFIX, key, error))
+    return FALSE;
+  if (save_then_rename (self, record, from, to, error))
+    return TRUE;
+  core2_state_dir_remove (self->keys, from, NULL);
+  return FALSE;
 }

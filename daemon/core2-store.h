@@ -12,6 +12,7 @@ G_BEGIN_DECLS
  *   STATE/chips/live                        what was measured since (core2-live.h)
  *   STATE/keys/F1_4F_BB_6A_B5_79.key        the pairing key, 16 raw bytes
  *   STATE/keys/F1_4F_BB_6A_B5_79.pending    the key of a pairing that is not confirmed yet
+ *   STATE/keys/F1_4F_BB_6A_B5_79.new        a key whose record is being saved; gone after a start
  *
  * Folders are 0700, files 0600. Every change is atomic and durable: a new file is written, synced
  * and renamed over the old one, and the folder is synced, so after a crash or power cut at any
@@ -60,6 +61,13 @@ gboolean core2_store_save (Core2Store *self, const Core2ChipRecord *record, GErr
 gboolean core2_store_note (Core2Store *self, const Core2ChipRecord *record, GError **error);
 
 /*
+ * Writes a record and the key of its chip: both, or neither. On failure both old files, or their absence,
+ * are as before.
+ */
+gboolean core2_store_save_with_key (Core2Store *self, const Core2ChipRecord *record,
+                                    const guint8 key[CORE2_KEY_SIZE], GError **error);
+
+/*
  * Forgets a chip: its record, key and pending key. What does not exist is no error. The keys go
  * first, so a failure on the way never leaves a key of a chip that is not remembered.
  */
@@ -75,13 +83,6 @@ gboolean core2_store_get_key (Core2Store *self, const char *address, guint8 key[
 
 /* Whether a key is stored, without reading it. */
 gboolean core2_store_has_key (Core2Store *self, const char *address);
-
-/* Stores a key; atomic: the old key is there until the new one is safe. */
-gboolean core2_store_set_key (Core2Store *self, const char *address,
-                              const guint8 key[CORE2_KEY_SIZE], GError **error);
-
-/* Removes the key; none is no error. */
-gboolean core2_store_remove_key (Core2Store *self, const char *address, GError **error);
 
 /*
  * Pairing. The new key is written as pending BEFORE the chip gets it, and becomes the key only
