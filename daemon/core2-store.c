@@ -366,10 +366,13 @@ core2_store_remove (Core2Store *self, const char *address, GError **error)
 
 /* What there was before goes back, without loss where the disk has any room. */
 static void
-restore_record (Core2Store *self, const char *name, const char *text, gsize size)
+restore_record (Core2Store *self, const char *address, const char *name, const char *text,
+                gsize size)
 {
   g_autoptr (GError) error = NULL;
 
+  if (text == NULL && self->live != NULL)
+    core2_live_remove (self->live, address);
   if (text == NULL ? !core2_state_dir_remove (self->chips, name, &error)
                    : !core2_state_dir_write (self->chips, name, text, size, &error))
     core2_log_warning (NULL, TOPIC, "%s", error->message);
@@ -400,7 +403,7 @@ save_then_rename (Core2Store *self, const Core2ChipRecord *record, const char *f
     return TRUE;
   if (missing)
     g_set_error (error, CORE2_ERROR, CORE2_ERROR_STORAGE, "the file keys/%s has gone", from);
-  restore_record (self, name, result == CORE2_READ_OK ? old : NULL, size);
+  restore_record (self, record->address, name, result == CORE2_READ_OK ? old : NULL, size);
   return FALSE;
 }
 

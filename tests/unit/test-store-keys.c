@@ -150,7 +150,7 @@ compare_names (gconstpointer a, gconstpointer b)
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
 
-/* Every file and folder of the state with its content. */
+/* Every file and folder of the state with its content, but for the notes of what was measured. */
 static void
 append_tree (GString *text, const char *path)
 {
@@ -166,6 +166,8 @@ append_tree (GString *text, const char *path)
       g_autofree char *content = NULL;
       gsize size = 0;
 
+      if (g_str_has_suffix (names->pdata[i], "/live"))
+        continue;
       g_file_get_contents (names->pdata[i], &content, &size, NULL);
       g_autofree char *sum = g_compute_checksum_for_data (G_CHECKSUM_SHA256,
                                                           (const guchar *) content, size);
