@@ -232,8 +232,8 @@ parse_switch (const char *text, GError **error)
   return NULL;
 }
 
-static GVariant *
-parse_goal (const char *text, GError **error)
+GVariant *
+ctl_parse_goal (const char *text, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
   guint64 goal;
@@ -266,7 +266,7 @@ ctl_verb_set (CtlContext *context, GError **error)
     { "alias", "SetAlias", parse_text },
     { "side", "SetSide", parse_text },
     { "auto-connect", "SetAutoConnect", parse_switch },
-    { "goal", "SetDailyGoal", parse_goal },
+    { "goal", "SetDailyGoal", ctl_parse_goal },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (settings); i++)

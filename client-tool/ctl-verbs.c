@@ -33,6 +33,15 @@ const CtlVerb ctl_verbs[] = {
     "Disconnects from a chip until \"core2ctl connect\" or the next start of\n"
     "core2d.",
     NULL, 0, 1, ONE_CHIP_VERB | CTL_VERB_PRIVILEGED, { "@chip" }, ctl_verb_disconnect },
+  { "today", "", "Show the steps of today, over all chips",
+    "Shows how many steps were made today and how much of the goal that is. Left\n"
+    "and right shoe count the same walk, which is counted once: as the larger of\n"
+    "the two. Chips without a side are added. See core2ctl(1).",
+    NULL, 0, 0, CTL_VERB_CLIENT, { NULL }, ctl_verb_today },
+  { "goal", "[STEPS]", "Show or set the daily goal",
+    "Shows the goal in steps a day, or sets it; 0 is none. Without --chip this\n"
+    "is for all chips, because a person has one goal.",
+    NULL, 0, 1, CHIP_VERB, { NULL }, ctl_verb_goal },
   { "steps", "[CHIP]", "Show the steps",
     "Shows the steps of today and in total, the cadence and the chip's own\n"
     "counter, which starts again at day changes, pairing and battery changes.\n"
@@ -82,6 +91,11 @@ const CtlVerb ctl_verbs[] = {
     "goal STEPS         steps a day, 0 for none",
     NULL, 2, 2, CHIP_VERB | CTL_VERB_PRIVILEGED,
     { "alias|side|auto-connect|goal", "left|right|unknown|on|off" }, ctl_verb_set },
+  { "metrics", "", "Print metrics for Prometheus",
+    "Prints what is known of all chips as OpenMetrics text, for the textfile\n"
+    "collector of Prometheus' node_exporter. With --output a file is replaced\n"
+    "in one go, as the collector needs it. A value that is not known is left out.",
+    ctl_metrics_entries, 0, 0, CTL_VERB_CLIENT, { NULL }, ctl_verb_metrics },
   { "complete", "[WORD...]", "Print completions of a command line",
     "For the shells: the words that can stand in place of the last one, each with\n"
     "what it means.",

@@ -81,6 +81,13 @@ extern const GOptionEntry ctl_watch_entries[];
 extern const GOptionEntry ctl_time_entries[];
 extern const GOptionEntry ctl_pair_entries[];
 extern const GOptionEntry ctl_key_entries[];
+extern const GOptionEntry ctl_metrics_entries[];
+
+/*
+ * The argument of SetDailyGoal for what was typed, floating; NULL with CTL_EXIT_USAGE when it is
+ * no goal.
+ */
+GVariant *ctl_parse_goal (const char *text, GError **error);
 
 /* The verbs. Each prints its answer and returns TRUE, or sets @error and returns FALSE. */
 gboolean ctl_verb_status (CtlContext *context, GError **error);
@@ -89,6 +96,9 @@ gboolean ctl_verb_add (CtlContext *context, GError **error);
 gboolean ctl_verb_remove (CtlContext *context, GError **error);
 gboolean ctl_verb_connect (CtlContext *context, GError **error);
 gboolean ctl_verb_disconnect (CtlContext *context, GError **error);
+gboolean ctl_verb_today (CtlContext *context, GError **error);
+gboolean ctl_verb_goal (CtlContext *context, GError **error);
+gboolean ctl_verb_metrics (CtlContext *context, GError **error);
 gboolean ctl_verb_steps (CtlContext *context, GError **error);
 gboolean ctl_verb_battery (CtlContext *context, GError **error);
 gboolean ctl_verb_orientation (CtlContext *context, GError **error);

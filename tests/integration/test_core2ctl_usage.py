@@ -19,8 +19,8 @@ CLIENT_TOOL = SOURCE / "client-tool"
 MAN_PAGE = CLIENT_TOOL / "core2ctl.1"
 
 VERBS = [
-    "status", "scan", "add", "remove", "connect", "disconnect", "steps", "battery", "orientation",
-    "watch", "info", "time", "pair", "key", "set",
+    "status", "scan", "add", "remove", "connect", "disconnect", "today", "goal", "steps",
+    "battery", "orientation", "watch", "info", "time", "pair", "key", "set", "metrics",
 ]  # fmt: skip
 
 
@@ -173,6 +173,8 @@ def test_zsh_completion(bus: Bus, run_command: Run) -> None:
         ["scan", "--chip", "left"],
         ["scan", "--timeout", "soon"],
         ["add"],
+        ["today", "--chip", "left"],
+        ["goal", "1", "2"],
         ["add", "F1:4F:BB:6A:B5:79", "extra"],
         ["key"],
         ["key", "show", "a", "b"],
