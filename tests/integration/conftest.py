@@ -25,6 +25,8 @@ buses = pytest.StashKey[list[Bus]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also the tests that are marked long")
+    parser.addoption("--fuzz-seed", type=int, default=20240229, help="of test_fuzz.py")
+    parser.addoption("--fuzz-rounds", type=int, default=10, help="of test_fuzz.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +11,6 @@ from harness import BusError, Core2d, VirtualBluez, VirtualChips, chip_address
 from harness import raises_bus_error, wait_for
 
 ERROR = "org.example.Core2.Error."
-SEED = 20240229
 DEVICE = f"/org/bluez/hci0/dev_{chip_address().replace(':', '_')}"
 QUIET = ["--walk=0", "--quirk=idle-timeout=0"]
 
@@ -109,41 +107,6 @@ def test_key_of_a_disconnected_chip(world: World) -> None:
         chip.call("ReadBattery")
     assert world.count("Device1.Connect") == connects
     assert chip.get("State") == "disconnected"
-
-
-def test_random_gatt_data(world: World) -> None:
-    """Any bytes, notified by the chip or shown by BlueZ, on every characteristic."""
-    print("seed", SEED)
-    dice = random.Random(SEED)
-    chip = world.daemon.add()
-    chip.call("ClaimOrientation", 1)
-    paths = [
-        path
-        for path, interfaces in world.bluez.bus.managed_objects("org.bluez", "/").items()
-        if path.startswith(DEVICE) and "org.bluez.GattCharacteristic1" in interfaces
-    ]
-    assert len(paths) > 10
-    pair = chip.call_async("Pair", {})
-    for _ in range(40):
-        for path in paths:
-            size = dice.choice((0, 1, 2, 3, 4, 13, 20, 512, dice.randrange(512)))
-            value = dice.choice((b"", b"\x10\x01", b"\x10\x02", b"\x10\x83")) + dice.randbytes(size)
-            world.bluez.control.call_async("EmitValue", path, value, {})
-    for name in ("steps", "orientation", "auth", "battery"):
-        for _ in range(40):
-            world.hands.call_async("Notify", name, dice.randbytes(dice.randrange(513)))
-    world.bluez.bus.synchronize()
-    chip.get_all()
-    try:
-        chip.call("CancelPairing")
-    except BusError as error:
-        assert error.name == ERROR + "Failed", error
-    with pytest.raises(BusError):
-        pair.wait()
-    world.hands.call("DropLink")
-    chip.wait_property("Connected", False)
-    chip.wait_property("State", "ready")
-    assert chip.call("ReadBattery")[0] <= 100
 
 
 def test_crowds(world: World) -> None:

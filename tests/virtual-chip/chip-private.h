@@ -43,6 +43,8 @@ struct _Chip
   guint shake_timer;
   guint auto_shake_timer;
 
+  GRand *garbage; /* of the quirk; NULL: not yet used */
+
   gint64 fetch_clock; /* of the history; -1: no fetch was begun */
   gint64 last_orientation_request;
 
@@ -64,6 +66,7 @@ void chip_attributes_link_lost (Chip *self);
 
 /* chip-requests.c */
 void chip_requests_written (Chip *self, ChipCharacteristic id, GBytes *value);
+GBytes *chip_requests_make_garbage (Chip *self);
 
 /* chip-delay.c */
 typedef void (*ChipDelayRun) (Chip *chip, GattRead *read, GBytes *value);

@@ -80,6 +80,8 @@ static const QuirkInfo infos[CHIP_QUIRK_LAST] = {
   [CHIP_QUIRK_ADVERTISED_STEPS] = { "advertised-steps", "b", "false", NULL,
                                     "advertise the counter as service data, as it is when "
                                     "advertising begins" },
+  [CHIP_QUIRK_GARBAGE] = { "garbage", "u", "0", NULL,
+                           "random bytes from this seed for each read and after each write" },
 };
 
 struct _ChipQuirks

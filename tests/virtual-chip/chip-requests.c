@@ -155,6 +155,47 @@ take_history_command (Chip *self, GBytes *value)
     }
 }
 
+/* --- Garbage ---------------------------------------------------------------------------------- */
+
+/* What the quirk answers: often of a length that means something, often begun like an answer. Returns:
+ * (transfer full); NULL without the quirk */
+GBytes *
+chip_requests_make_garbage (Chip *self)
+{
+  static const guint sizes[] = { 0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 15, 17, 19, 20, 21 };
+  guint32 seed = chip_quirks_get_number (self->quirks, CHIP_QUIRK_GARBAGE);
+  guint8 bytes[512];
+  guint size;
+
+  if (seed == 0)
+    {
+      g_clear_pointer (&self->garbage, g_rand_free);
+      return NULL;
+    }
+  if (self->garbage == NULL)
+    self->garbage = g_rand_new_with_seed (seed);
+  size = g_rand_boolean (self->garbage)
+             ? sizes[g_rand_int_range (self->garbage, 0, G_N_ELEMENTS (sizes))]
+             : (guint) g_rand_int_range (self->garbage, 0, sizeof bytes + 1);
+  for (guint i = 0; i < size; i++)
+    bytes[i] = (guint8) g_rand_int (self->garbage);
+  if (size > 1 && g_rand_boolean (self->garbage))
+    {
+      bytes[0] = 0x10;
+      bytes[1] = (guint8) g_rand_int_range (self->garbage, 1, 4);
+    }
+  return g_bytes_new (bytes, size);
+}
+
+static void
+notify_garbage (Chip *self, ChipCharacteristic id)
+{
+  g_autoptr (GBytes) garbage = chip_requests_make_garbage (self);
+
+  if (garbage != NULL)
+    chip_notify (self, id, garbage);
+}
+
 /* A client has written @value. Only inside the handler of that write. */
 void
 chip_requests_written (Chip *self, ChipCharacteristic id, GBytes *value)
@@ -169,5 +210,6 @@ chip_requests_written (Chip *self, ChipCharacteristic id, GBytes *value)
     chip_auth_write (self->auth, value);
   else if (id == CHIP_UPDATE_CONTROL || id == CHIP_UPDATE_DATA)
     self->status.firmware_writes++;
+  notify_garbage (self, id);
   chip_changed (self, CHIP_CHANGED_STATE);
 }

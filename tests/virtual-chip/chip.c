@@ -247,6 +247,7 @@ chip_free (Chip *self)
   chip_auth_free (self->auth);
   chip_model_free (self->model);
   chip_quirks_free (self->quirks);
+  g_clear_pointer (&self->garbage, g_rand_free);
   g_free (self->status.written_time);
   g_free (self->adapter);
   g_free (self->name);
