@@ -330,6 +330,9 @@ chip_publish (Core2Chip *self, GError **error)
     r = sd_bus_add_object_vtable (bus_of (self), &self->info_slot, self->path, INFO_INTERFACE,
                                   info_vtable, self);
   if (r >= 0)
+    r = sd_bus_add_object_vtable (bus_of (self), &self->history_slot, self->path,
+                                  HISTORY_INTERFACE, chip_history_vtable, self);
+  if (r >= 0)
     r = sd_bus_emit_object_added (bus_of (self), self->path);
   if (r >= 0 || r == -ENOTCONN)
     return TRUE;
@@ -344,6 +347,7 @@ chip_unpublish (Core2Chip *self)
   g_clear_handle_id (&self->flush_source, g_source_remove);
   if (self->chip_slot != NULL)
     sd_bus_emit_object_removed (bus_of (self), self->path);
+  self->history_slot = sd_bus_slot_unref (self->history_slot);
   self->info_slot = sd_bus_slot_unref (self->info_slot);
   self->chip_slot = sd_bus_slot_unref (self->chip_slot);
 }

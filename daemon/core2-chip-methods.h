@@ -7,6 +7,8 @@ G_BEGIN_DECLS
 
 /* Handlers of the methods of org.example.Core2; what each does is in the interface's XML. @user_data is
  * the Core2Chip. They return what sd-bus takes from a handler, and answer later where it takes time. */
+int chip_method_export (sd_bus_message *message, void *user_data,
+                        sd_bus_error *error);
 int chip_method_connect (sd_bus_message *message, void *user_data,
                          sd_bus_error *error);
 int chip_method_disconnect (sd_bus_message *message, void *user_data,

@@ -3,6 +3,7 @@
 
 #include "core2-auth.h"
 #include "core2-chip.h"
+#include "core2-history.h"
 #include "core2-link.h"
 #include "core2-protocol.h"
 #include "core2-request.h"
@@ -12,6 +13,7 @@ G_BEGIN_DECLS
 
 #define CHIP_INTERFACE "org.example.Core2"
 #define INFO_INTERFACE "org.example.Core2.Info"
+#define HISTORY_INTERFACE "org.example.Core2.History"
 
 typedef enum
 {
@@ -94,6 +96,7 @@ struct Core2Chip
   char *path;
   sd_bus_slot *chip_slot;
   sd_bus_slot *info_slot;
+  sd_bus_slot *history_slot;
   GPtrArray *requests;           /* method calls under way */
 
   guint64 dirty;                 /* ChipProperty bits to be signalled */
@@ -161,6 +164,10 @@ struct Core2Chip
   guint steps_timer;
   guint cadence_timer;
   guint poll_timer;              /* when another program holds the notification */
+
+  /* core2-chip-history.c */
+  Core2HistoryChip *history;     /* NULL: not remembered, nothing is recorded */
+  Core2Day goal_day;             /* its goal needs no look any more */
 
   /* core2-chip-battery.c */
   BatteryStatus battery_status;
@@ -293,11 +300,23 @@ void chip_set_ready (Core2Chip *self);
 
 /* --- core2-chip-steps.c ---- */
 void chip_steps_load (Core2Chip *self);
+/* The chip is remembered from now on, and goes on where its history ends. */
+void chip_steps_remember (Core2Chip *self);
 void chip_steps_value (Core2Chip *self, const guint8 *data, gsize size);
 void chip_steps_poll (Core2Chip *self, gboolean enable);
 void chip_steps_roll_day (Core2Chip *self);
 void chip_steps_clear (Core2Chip *self);
 void chip_steps_read (Core2Request *request);
+
+/* --- core2-chip-history.c ---- */
+/* Begins to record a remembered chip; what was recorded before may change @steps. */
+void chip_history_open (Core2Chip *self);
+void chip_history_close (Core2Chip *self);
+/* Records a sample, and signals GoalReached when it made that true. */
+void chip_history_add (Core2Chip *self, const Core2StepsResult *result);
+/* Whether one more reading can be under way: it counts until @request ends. Else it was answered. */
+gboolean chip_history_may_read (Core2Request *request);
+extern const sd_bus_vtable chip_history_vtable[];
 
 /* --- core2-chip-battery.c ---- */
 void chip_battery_load (Core2Chip *self);

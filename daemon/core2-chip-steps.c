@@ -168,7 +168,6 @@ apply_result (Core2Chip *self, const Core2StepsResult *result)
 {
   if (result->delta > 0)
     mark (self, PROP_STEPS_TOTAL);
-  set_number (self, &self->steps_today, result->today, PROP_STEPS_TODAY);
   log_oddities (self, result);
   if (result->reset == CORE2_STEPS_RESET_NONE && result->kind != CORE2_STEPS_BASELINE)
     chip_save_later (self);
@@ -213,6 +212,8 @@ chip_steps_value (Core2Chip *self, const guint8 *data, gsize size)
   self->steps_updated = (guint64) now_us;
   set_number (self, &self->counter, frame.steps, PROP_STEPS);
   take_extras (self, &frame);
+  set_number (self, &self->steps_today, result.today, PROP_STEPS_TODAY);
+  chip_history_add (self, &result);
   apply_result (self, &result);
   if (result.delta > 0 && !result.estimated)
     core2_cadence_add (&self->cadence_buckets, sample.boot_us, result.delta);
@@ -289,6 +290,8 @@ chip_steps_roll_day (Core2Chip *self)
   set_number (self, &self->steps_today, core2_steps_get_today (&self->steps), PROP_STEPS_TODAY);
   notify_marked (self);
   chip_flush (self);
+  if (self->history != NULL)
+    core2_history_set_state (self->history, &self->steps);
   chip_save_later (self);
 }
 
@@ -296,6 +299,7 @@ void
 chip_steps_load (Core2Chip *self)
 {
   self->steps = self->record->steps;
+  chip_history_open (self);
   core2_steps_roll_day (&self->steps, &self->services->calendar, g_get_real_time ());
   self->steps_today = core2_steps_get_today (&self->steps);
   if (self->steps.has_trusted)
@@ -303,6 +307,16 @@ chip_steps_load (Core2Chip *self)
       self->counter = self->steps.trusted.counter;
       self->steps_updated = (guint64) self->steps.trusted.wall_us;
     }
+}
+
+void
+chip_steps_remember (Core2Chip *self)
+{
+  chip_history_open (self);
+  core2_steps_roll_day (&self->steps, &self->services->calendar, g_get_real_time ());
+  self->steps_today = core2_steps_get_today (&self->steps);
+  chip_notify (self, PROP_STEPS_TODAY);
+  chip_notify (self, PROP_STEPS_TOTAL);
 }
 
 void

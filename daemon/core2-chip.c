@@ -14,6 +14,8 @@ save (Core2Chip *self, GBytes *key, GError **error)
 {
   gboolean saved;
 
+  /* Its failure is not this one's. */
+  core2_history_flush (self->services->history, NULL);
   self->record->steps = self->steps;
   if (key == NULL)
     saved = core2_store_save (self->services->store, self->record, error);
@@ -183,7 +185,10 @@ core2_chip_remember (Core2Chip *self, const char *alias, const Core2Side *side, 
   chip_notify (self, PROP_ALIAS);
   chip_notify (self, PROP_SIDE);
   if (!was_remembered)
-    chip_notify (self, PROP_REMEMBERED);
+    {
+      chip_notify (self, PROP_REMEMBERED);
+      chip_steps_remember (self);
+    }
   if (key != NULL)
     chip_handshake_key_changed (self);
   if (self->auto_connect != record->auto_connect)
@@ -270,6 +275,7 @@ core2_chip_free (Core2Chip *self)
   if (self->save_timer != 0)
     core2_chip_save (self);
   g_clear_handle_id (&self->save_timer, g_source_remove);
+  chip_history_close (self);
   chip_unpublish (self);
   chip_info_clear (self);
   core2_chip_record_free (self->record);

@@ -7,6 +7,7 @@
 #include "core2-bluez.h"
 #include "core2-calendar.h"
 #include "core2-config.h"
+#include "core2-history.h"
 #include "core2-log.h"
 #include "core2-store.h"
 
@@ -27,6 +28,8 @@ typedef struct
   Core2Calendar calendar;
   Core2LogLimit *log_limit;
   guint64 boot_id;
+  Core2History *history;
+  GPtrArray *readers; /* Core2Request that read the history now */
   /* A chip's state changed: for the service's STATUS= line. */
   void (*chip_changed) (gpointer user_data);
   gpointer user_data;

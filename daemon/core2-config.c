@@ -101,6 +101,9 @@ static const Option options[] = {
   NUMBER ("Battery", "IntervalMin", battery_interval, 60, 1, 10080,
           "How often the battery of a connected chip is read, in minutes."),
 
+  NUMBER ("History", "RetentionDays", history_retention, 400, 1, 36500,
+          "For how many days the steps of each minute are kept. The sums of days are kept for ever."),
+
   NUMBER ("Pairing", "Preamble", pairing_preamble, 1, 0, 1,
           "Whether a pairing begins with the bytes 01 00 (1), or goes straight to the key (0): the\n"
           "two programs that are known to pair the chip differ in it."),

@@ -36,6 +36,9 @@ typedef struct
   /* [Battery] */
   guint battery_interval; /* minutes between two reads while connected */
 
+  /* [History] */
+  guint history_retention; /* days for which samples are kept */
+
   /* [Pairing] */
   guint pairing_preamble; /* 1: send the preamble of the 2020 library first; 0: do not */
 } Core2Config;

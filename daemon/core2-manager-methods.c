@@ -178,7 +178,9 @@ remove_chip (Core2Request *request)
       return;
     }
   address = g_strdup (core2_chip_get_address (chip));
-  if (!core2_store_remove (self->services.store, address, &error))
+  if ((core2_chip_is_remembered (chip)
+       && !core2_history_remove_chip (self->services.history, address, request->number != 0, &error))
+      || !core2_store_remove (self->services.store, address, &error))
     {
       core2_request_fail_gerror (request, error);
       return;
@@ -196,7 +198,11 @@ method_remove_chip (sd_bus_message *message, void *user_data, sd_bus_error *erro
 {
   const char *path;
   gboolean forget_bluez = TRUE;
-  Core2Option options[] = { { "forget-bluez", 'b', &forget_bluez } };
+  gboolean delete_history = FALSE;
+  Core2Option options[] = {
+    { "forget-bluez", 'b', &forget_bluez },
+    { "delete-history", 'b', &delete_history },
+  };
   int r = sd_bus_message_read (message, "o", &path);
 
   if (r < 0 || (r = core2_options_read (message, options, G_N_ELEMENTS (options), error)) < 0)
@@ -207,6 +213,7 @@ method_remove_chip (sd_bus_message *message, void *user_data, sd_bus_error *erro
   Core2Request *request = new_request (user_data, message);
   request->text = g_strdup (path);
   request->flag = forget_bluez;
+  request->number = delete_history;
   authorize (request, "manage", core2_chip_get_address (chip), core2_chip_get_alias (chip),
              remove_chip);
   return 1;
@@ -268,6 +275,8 @@ const sd_bus_vtable core2_manager_vtable[] = {
   SD_BUS_PROPERTY ("AdapterState", "s", NULL, FIELD (adapter_state),
                    SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
   SD_BUS_PROPERTY ("Scanning", "b", NULL, FIELD (scanning), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+  SD_BUS_PROPERTY ("StorageError", "s", NULL, FIELD (storage_error),
+                   SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
   SD_BUS_PROPERTY ("OtherDevicesSeen", "u", NULL, FIELD (other_devices_seen), 0),
   SD_BUS_PROPERTY ("MinOrientationInterval", "u", NULL, FIELD (min_orientation_interval),
                    SD_BUS_VTABLE_PROPERTY_CONST),

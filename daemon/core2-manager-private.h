@@ -27,6 +27,7 @@ struct Core2Manager
 
   const char *version;
   const char *adapter_state;     /* static text */
+  const char *storage_error;     /* the history's, or "" */
   int scanning;
   guint32 other_devices_seen;
   guint32 min_orientation_interval;

@@ -291,6 +291,15 @@ load_chips (Core2Manager *self, GError **error)
 }
 
 static void
+on_storage_error_changed (gpointer user_data)
+{
+  Core2Manager *self = user_data;
+
+  self->storage_error = core2_history_get_error (self->services.history);
+  core2_manager_notify (self, "StorageError");
+}
+
+static void
 init_services (Core2Manager *self, Core2Bus *bus, Core2Store *store, const Core2Config *config)
 {
   Core2ChipServices *services = &self->services;
@@ -305,6 +314,11 @@ init_services (Core2Manager *self, Core2Bus *bus, Core2Store *store, const Core2
   services->chip_changed = update_status;
   services->user_data = self;
   core2_calendar_init (&services->calendar, zone, config->day_start);
+  services->readers = g_ptr_array_new ();
+  services->history
+      = core2_history_new (core2_store_get_directory (store), &services->calendar,
+                           config->history_retention, on_storage_error_changed, self);
+  self->storage_error = core2_history_get_error (services->history);
   if (sd_id128_get_boot (&boot) >= 0)
     services->boot_id = boot.qwords[0];
 }
@@ -344,6 +358,7 @@ core2_manager_set_config (Core2Manager *self, const Core2Config *config)
   g_autoptr (GTimeZone) zone = g_time_zone_new_local ();
 
   self->services.config = *config;
+  core2_history_set_retention (self->services.history, config->history_retention);
   core2_calendar_clear (&self->services.calendar);
   core2_calendar_init (&self->services.calendar, zone, config->day_start);
   foreach_chip (self, core2_chip_day_changed);
@@ -375,6 +390,8 @@ core2_manager_free (Core2Manager *self)
   g_clear_handle_id (&self->day_source, g_source_remove);
   close (self->day_fd);
   core2_access_free (self->services.access);
+  core2_history_free (self->services.history);
+  g_ptr_array_unref (self->services.readers);
   core2_calendar_clear (&self->services.calendar);
   core2_log_limit_free (self->services.log_limit);
   g_hash_table_unref (self->others);

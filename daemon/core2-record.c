@@ -102,6 +102,27 @@ write_steps (GKeyFile *file, const Core2StepsState *steps)
       }
 }
 
+/* The text of @file with a checksum at its end. */
+static char *
+seal (GKeyFile *file)
+{
+  gsize size;
+  g_autofree char *body = g_key_file_to_data (file, &size, NULL);
+  g_autofree char *checksum
+      = g_compute_checksum_for_data (G_CHECKSUM_SHA256, (const guchar *) body, size);
+
+  return g_strconcat (body, CHECK, checksum, "\n", NULL);
+}
+
+char *
+core2_steps_state_to_text (const Core2StepsState *self)
+{
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+
+  write_steps (file, self);
+  return seal (file);
+}
+
 char *
 core2_chip_record_to_text (const Core2ChipRecord *self)
 {
@@ -121,13 +142,7 @@ core2_chip_record_to_text (const Core2ChipRecord *self)
   g_key_file_set_uint64 (file, CHIP, "BatteryUpdated", self->battery_updated);
   write_steps (file, &self->steps);
   g_key_file_set_comment (file, NULL, NULL, TITLE, NULL);
-
-  gsize size;
-  g_autofree char *body = g_key_file_to_data (file, &size, NULL);
-  g_autofree char *checksum
-      = g_compute_checksum_for_data (G_CHECKSUM_SHA256, (const guchar *) body, size);
-
-  return g_strconcat (body, CHECK, checksum, "\n", NULL);
+  return seal (file);
 }
 
 /* --- reading -------------------------------------------------------------------------------- */
@@ -332,4 +347,30 @@ core2_chip_record_from_text (const char *text, gsize size, Core2ChipRecord **rec
     }
   *record = g_steal_pointer (&read);
   return CORE2_RECORD_OK;
+}
+
+gboolean
+core2_steps_state_from_text (const char *text, Core2StepsState *state, char **reason)
+{
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  Reader reader = { file, NULL };
+  Core2StepsState read;
+  gsize body_size;
+
+  if (text == NULL || !verify_checksum (text, strlen (text), &body_size))
+    {
+      *reason = g_strdup ("its checksum is wrong");
+      return FALSE;
+    }
+  core2_steps_init (&read);
+  if (g_key_file_load_from_data (file, text, body_size, G_KEY_FILE_NONE, &reader.error))
+    read_steps (&reader, &read);
+  if (reader.error != NULL)
+    {
+      *reason = g_utf8_make_valid (reader.error->message, -1);
+      g_error_free (reader.error);
+      return FALSE;
+    }
+  *state = read;
+  return TRUE;
 }

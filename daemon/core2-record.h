@@ -63,4 +63,11 @@ char *core2_chip_record_to_text (const Core2ChipRecord *self);
 Core2RecordResult core2_chip_record_from_text (const char *text, gsize size,
                                                Core2ChipRecord **record, char **reason);
 
+/* The part of a record that counts, as a text of its own with a checksum. Owned by the caller. */
+char *core2_steps_state_to_text (const Core2StepsState *self);
+
+/* The inverse. FALSE, with *@reason (the caller's, for the log) and @state untouched, for a text that is
+ * damaged, or NULL. */
+gboolean core2_steps_state_from_text (const char *text, Core2StepsState *state, char **reason);
+
 G_END_DECLS

@@ -210,6 +210,8 @@ read_value (sd_bus_message *message, const Core2Option *option, sd_bus_error *er
               || *(guint32 *) option->value > option->maximum))
         return out_of_bounds (option, "", error);
       return r;
+    case SD_BUS_TYPE_UINT64:
+      return sd_bus_message_read_basic (message, SD_BUS_TYPE_UINT64, option->value);
     case SD_BUS_TYPE_BOOLEAN:
       r = sd_bus_message_read_basic (message, SD_BUS_TYPE_BOOLEAN, &flag);
       if (r >= 0)

@@ -90,8 +90,8 @@ void core2_request_drop (Core2Request *self);
 /* A copy of at most CORE2_REQUEST_SECRET_MAX bytes that is wiped when its last reference goes. */
 GBytes *core2_secret_new (const void *data, gsize size);
 
-/* One option of an a{sv}. @type: 'u', 'b', 's', or 'y' for ay; @value: guint32 *, gboolean *, char **
- * (newly allocated), GBytes **. @minimum and @maximum bound a number, the bytes of a text or of an array. */
+/* One option of an a{sv}. @type: 'u', 't', 'b', 's', or 'y' for ay; @value: guint32 *, guint64 *,
+ * gboolean *, char ** (newly allocated), GBytes **. @minimum and @maximum bound a number, the bytes of a text or of an array. */
 typedef struct
 {
   const char *name;

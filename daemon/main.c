@@ -3,6 +3,7 @@
 #include <glib-unix.h>
 #include <glib.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
@@ -250,6 +251,9 @@ main (int argc, char **argv)
   gboolean ok;
 
   setlocale (LC_ALL, "");
+  /* What a client's descriptor or a full disk does to a write is an error of that write. */
+  signal (SIGPIPE, SIG_IGN);
+  signal (SIGXFSZ, SIG_IGN);
   self.log = core2_log_install ("core2d");
   core2_config_init (&self.config);
   ok = parse_options (argc, argv, &options, &error);
