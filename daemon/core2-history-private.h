@@ -12,6 +12,8 @@ G_BEGIN_DECLS
 #define HISTORY_FILE "history.db"
 /* Rows that one slice of a long job touches: a few milliseconds. */
 #define HISTORY_SLICE 2000
+/* The longest sample, in seconds: a day has 25 hours when clocks go back, and some more is free. */
+#define HISTORY_LONGEST_S (27 * 60 * 60)
 
 typedef enum
 {
@@ -114,6 +116,10 @@ void history_failed (Core2History *self, int code, const char *what, GError **er
 
 /* The open file, which may have to be opened again first; NULL with @error. */
 HistoryDatabase *history_get_database (Core2History *self, GError **error);
+
+/* Queues steps made somewhen between two times (microseconds) of one day. */
+void history_chip_queue_estimate (Core2HistoryChip *self, gint64 from_us, gint64 until_us,
+                                  guint32 steps);
 
 /* What @chip adds to @day, made when it is new. */
 Core2HistoryDay *history_chip_get_day (Core2HistoryChip *self, Core2Day day);

@@ -7,9 +7,6 @@
 
 #include "core2-error.h"
 
-/* The longest sample: a day has 25 hours when clocks go back, and some more is free. */
-#define LONGEST_S (27 * 60 * 60)
-
 struct Core2HistoryReader
 {
   char *path;
@@ -64,7 +61,7 @@ open_file (Core2HistoryReader *self, const char *address, gint64 since, gint64 u
     return FALSE;
   sqlite3_db_config (self->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
   sqlite3_bind_text (self->statement, 1, address, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_int64 (self->statement, 2, MAX (since, LONGEST_S) - LONGEST_S - 1);
+  sqlite3_bind_int64 (self->statement, 2, MAX (since, HISTORY_LONGEST_S) - HISTORY_LONGEST_S - 1);
   sqlite3_bind_int64 (self->statement, 3, until);
   sqlite3_bind_int64 (self->statement, 4, since);
   sqlite3_bind_int (self->statement, 5, selection == CORE2_HISTORY_OVERLAPPING);

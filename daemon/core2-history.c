@@ -220,6 +220,16 @@ make_minute (gint64 wall_us, Core2HistoryKind kind, guint32 steps)
   return (Core2HistoryRow){ seconds - seconds % MINUTE_S, MINUTE_S, kind, steps };
 }
 
+void
+history_chip_queue_estimate (Core2HistoryChip *self, gint64 from_us, gint64 until_us, guint32 steps)
+{
+  gint64 from = to_seconds (from_us);
+  gint64 until = to_seconds (until_us) + 1;
+
+  queue_sample (self, (Core2HistoryRow){ from, (guint32) CLAMP (until - from, 1, HISTORY_LONGEST_S),
+                                         CORE2_HISTORY_ESTIMATED, steps });
+}
+
 /* The part of a result that belongs to one day. Its end is that of the day, or of the result. */
 static void
 queue_split (Core2HistoryChip *self, const Core2StepsResult *result, const Core2StepsDay *split,
@@ -240,13 +250,7 @@ queue_split (Core2HistoryChip *self, const Core2StepsResult *result, const Core2
     }
   from_us = MAX (start_us, result->from_us);
   if (result->estimated)
-    {
-      gint64 from = to_seconds (from_us);
-      gint64 until = to_seconds (last_us) + 1;
-
-      queue_sample (self, (Core2HistoryRow){ from, (guint32) MAX (until - from, 1),
-                                                CORE2_HISTORY_ESTIMATED, split->steps });
-    }
+    history_chip_queue_estimate (self, from_us, last_us, split->steps);
   else
     queue_sample (self, make_minute (last_us, CORE2_HISTORY_MEASURED, split->steps));
   *end_us = start_us;
