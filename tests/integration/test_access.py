@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +23,12 @@ from harness import (
     run_command,
     wait_for,
 )
+from history_client import Export
 
 MANAGER = (CORE2, f"{CORE2_PATH}/Manager", "org.example.Core2.Manager")
 ADDRESS = "F1:4F:BB:6A:B5:79"
 CHIP = (CORE2, f"{CORE2_PATH}/chip/F1_4F_BB_6A_B5_79", "org.example.Core2")
+HISTORY = (*CHIP[:2], "org.example.Core2.History")
 DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 INTERACTION_REQUIRED = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
 RATE_LIMITED = "org.example.Core2.Error.RateLimited"
@@ -46,10 +49,15 @@ COVERED = {
         (CHIP, "SetAlias", GLib.Variant("(s)", ("other",))),
         (CHIP, "SetSide", GLib.Variant("(s)", ("right",))),
         (CHIP, "SetDailyGoal", GLib.Variant("(u)", (10000,))),
+        (HISTORY, "Clear", GLib.Variant("(t)", (1,))),
     ],
     "pair": [
         (CHIP, "Pair", GLib.Variant("(a{sv})", ({},))),
         (CHIP, "CancelPairing", None),
+    ],
+    "history": [
+        (HISTORY, "GetDays", GLib.Variant("(ss)", ("", ""))),
+        (HISTORY, "GetSamples", GLib.Variant("(ttu)", (0, 1, 60))),
     ],
     "key": [
         (CHIP, "GetKey", None),
@@ -139,15 +147,28 @@ def test_denied(
     assert read_state(bus) == before
 
 
+def test_denied_export(daemon: Core2d, polkit: FakePolkit, bus: Bus, tmp_path: Path) -> None:
+    polkit.answer = (False, False)
+    with open(tmp_path / "export", "wb") as file, raises_bus_error(DENIED) as error:
+        Export(bus, file.fileno(), "csv").wait()
+    assert "org.example.core2.history" in error[0].message
+    assert [question.action for question in polkit.questions] == ["org.example.core2.history"]
+    assert (tmp_path / "export").read_bytes() == b""
+
+
 def test_contract_names_the_actions() -> None:
-    """The cases above are all methods that the contract ties to an action."""
+    """The cases above are all methods that the contract ties to an action.
+
+    But for Export, whose descriptor needs a call of its own: test_denied_export.
+    """
     documented: set[tuple[str, str]] = set()
-    for name in ("", ".Manager"):
+    for name in ("", ".Manager", ".History"):
         xml = (SOURCE / f"dbus-interfaces/org.example.Core2{name}.xml").read_text()
         methods = r'<!--((?:(?!-->).)*)-->\s*<method name="(\w+)"'
         for comment, method in re.findall(methods, xml, re.S):
             actions = re.findall(r"org\.example\.core2\.([a-z]+)", comment)
             documented |= {(action, method) for action in actions}
+    documented.remove(("history", "Export"))
     assert documented == {(action, call[1]) for action, calls in COVERED.items() for call in calls}
 
 

@@ -32,8 +32,12 @@ def clear(path: Path) -> None:
 
 
 def files(directory: Path) -> dict[str, bytes]:
-    """All but the notes of what was measured last, which are none of a caller's business."""
-    found = (path for path in directory.rglob("*") if path.is_file() and path.name != "live")
+    """All but what is measured, which is none of a caller's business."""
+    found = (
+        path
+        for path in directory.rglob("*")
+        if path.is_file() and path.name != "live" and not path.name.startswith("history.db")
+    )
     return {str(path.relative_to(directory)): path.read_bytes() for path in found}
 
 
