@@ -19,6 +19,16 @@ enum
 
 /* --- waiting ------------------------------------------------------------------------------------------------ */
 
+/* Nobody is left to connect for. */
+static void
+waiting_caller_gone (Core2Request *request)
+{
+  Core2Chip *self = request->owner;
+
+  core2_request_drop (request);
+  chip_advance_later (self);
+}
+
 static void
 wait_for_ready (Core2Request *request)
 {
@@ -32,6 +42,7 @@ wait_for_ready (Core2Request *request)
     }
   request->waits_for = WAITS_FOR_READY;
   core2_request_set_timeout (request, request->number, chip_fail_unreachable);
+  core2_request_watch_caller (request, waiting_caller_gone);
   chip_advance_later (self);
 }
 
@@ -90,6 +101,7 @@ chip_run_ready_requests (Core2Chip *self)
     {
       request->waits_for = WAITS_FOR_NOTHING;
       core2_request_clear_timeout (request);
+      core2_request_unwatch_caller (request);
       request->next (request);
     }
 }

@@ -132,6 +132,12 @@ core2_request_watch_caller (Core2Request *self, Core2RequestRun gone)
 }
 
 void
+core2_request_unwatch_caller (Core2Request *self)
+{
+  core2_client_watch_stop (&self->watch);
+}
+
+void
 core2_request_reply_message (Core2Request *self, sd_bus_message *reply)
 {
   sd_bus_send (NULL, reply, NULL);

@@ -64,6 +64,9 @@ void core2_request_authorize (Core2Request *self, Core2Access *access, const cha
 /* Calls @gone when the caller leaves the bus before the answer. */
 void core2_request_watch_caller (Core2Request *self, Core2RequestRun gone);
 
+/* Does so no more. */
+void core2_request_unwatch_caller (Core2Request *self);
+
 /* Calls @expired unless the request ends within @timeout_ms. A second call replaces the first. */
 void core2_request_set_timeout (Core2Request *self, guint timeout_ms, Core2RequestRun expired);
 
