@@ -286,6 +286,8 @@ gatt_server_new (GDBusConnection *connection, const char *adapter, const char *p
                    "'%s' on '%s': malformed path or adapter", path, adapter);
       return NULL;
     }
+  /* GDBus knows bluetoothd's errors from here on, the first one, too. */
+  gatt_error_quark ();
   self = g_new0 (GattServer, 1);
   object_manager = g_dbus_connection_register_object (
       connection, path, (GDBusInterfaceInfo *) &object_manager_info, &object_manager_vtable, self,
