@@ -22,6 +22,8 @@ KEY = bytes(range(0x30, 0x40))
 RECIPE_STEPS = """
 from amazfit import Core2
 
+pytestmark = pytest.mark.real_bluez
+
 chip = Core2.find(timeout=10)
 if chip is None:
     print("ERROR: no device found!")

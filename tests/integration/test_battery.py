@@ -10,6 +10,8 @@ from gi.repository import GLib
 from harness import Core2d, Remote, VirtualBluez, VirtualChips, chip_address, raises_bus_error
 from harness import wait_for
 
+pytestmark = pytest.mark.real_bluez
+
 ERROR = "org.example.Core2.Error."
 UNKNOWN = 255
 
@@ -61,6 +63,7 @@ def test_never_read(shoe: Shoe) -> None:
     assert shoe.chip.get("BatteryUpdated") == 0
 
 
+@pytest.mark.real_bluez_usual
 def test_good_read(shoe: Shoe) -> None:
     chip = shoe.add()
     before = GLib.get_real_time()
@@ -147,6 +150,7 @@ def test_no_such_characteristic(shoe: Shoe) -> None:
     assert shoe.battery == ("unsupported", UNKNOWN)
 
 
+@pytest.mark.real_bluez_usual
 def test_refused_read(shoe: Shoe) -> None:
     """A refusal is no number either; the characteristic is there all the same."""
     chip = shoe.add()

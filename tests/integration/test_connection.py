@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from gi.repository import GLib
-from harness import Core2d, Remote, VirtualBluez, VirtualChips, raises_bus_error, wait_for
+from harness import Core2d, Remote, VirtualBluez, VirtualChips, chip_address
+from harness import raises_bus_error, wait_for
 
 ERROR = "org.example.Core2.Error."
 HCI0 = "/org/bluez/hci0"
-DEVICE = f"{HCI0}/dev_F1_4F_BB_6A_B5_79"
+DEVICE = f"{HCI0}/dev_{chip_address().replace(':', '_')}"
 PATIENCE = 120
 
 
@@ -62,11 +63,14 @@ def setup(
     return Setup(virtual_bluez(), virtual_chip("hci1", args=chips), core2d())
 
 
+@pytest.mark.real_bluez
 def test_discovery_is_not_held(setup: Setup) -> None:
     assert setup.adapter.get("Discovering") is False
     assert setup.daemon.manager.get("Scanning") is False
 
 
+@pytest.mark.real_bluez
+@pytest.mark.real_bluez_usual
 def test_disconnect_stays_away_over_settings(setup: Setup) -> None:
     setup.chip.call("Disconnect")
     assert setup.chip.get("State") == "disconnected"
@@ -81,6 +85,7 @@ def test_disconnect_stays_away_over_settings(setup: Setup) -> None:
     setup.ready_again()
 
 
+@pytest.mark.real_bluez
 def test_read_connects_a_chip_that_keeps_no_connection(setup: Setup) -> None:
     setup.chip.call("SetAutoConnect", False)
     setup.chip.wait_property("State", "disconnected")
@@ -168,6 +173,7 @@ def test_connect_fails_and_then_works(setup: Setup, name: str, message: str) -> 
     setup.ready_again()
 
 
+@pytest.mark.real_bluez
 def test_device_removed_by_another_tool(setup: Setup) -> None:
     setup.adapter.call("RemoveDevice", DEVICE)
     setup.chip.wait_property("Connected", False)
@@ -175,6 +181,8 @@ def test_device_removed_by_another_tool(setup: Setup) -> None:
     setup.ready_again()
 
 
+@pytest.mark.real_bluez
+@pytest.mark.real_bluez_usual
 def test_one_notification_gives_one_signal_after_reconnects(setup: Setup) -> None:
     for _ in range(3):
         count = len(setup.chip.announced("State"))
@@ -238,6 +246,7 @@ def test_killed_core2d_adopts_its_link(setup: Setup) -> None:
     assert setup.count("Device1.Connect") == connects
 
 
+@pytest.mark.real_bluez
 def test_a_chip_that_was_only_seen_is_remembered_with_its_key(
     virtual_bluez: Callable[..., VirtualBluez],
     virtual_chip: Callable[..., VirtualChips],

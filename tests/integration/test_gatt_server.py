@@ -9,6 +9,8 @@ import pytest
 from central import Central, full_uuid
 from harness import Bus, Process, VirtualBluez, build_directory, wait_for
 
+pytestmark = pytest.mark.real_bluez
+
 SERVICE_1 = "36353433-3231-3039-3837-363534333231"
 CHARACTERISTIC_1 = "36353433-3231-3039-3837-363534336261"
 SERVICE_2 = "04d2"

@@ -10,13 +10,16 @@ import pytest
 from gi.repository import GLib
 from harness import Core2d, Remote, VirtualBluez, VirtualChips, chip_address, raises_bus_error
 
+pytestmark = pytest.mark.real_bluez
+
 ERROR = "org.example.Core2.Error."
 INFO = "org.example.Core2.Info"
 
+ADDRESS = bytes.fromhex(chip_address().replace(":", ""))
 #: What the Device Information service of the chip tells, always.
 DEVICE_INFORMATION = {
-    "SystemId": [*bytes.fromhex("79b56afeffbb4ff1")],
-    "SerialNumber": "f14fbb6ab579",
+    "SystemId": [*(ADDRESS[:2:-1] + b"\xfe\xff" + ADDRESS[2::-1])],
+    "SerialNumber": ADDRESS.hex(),
     "HardwareRevision": "V0.14.0.2",
     "SoftwareRevision": "V1.1.4.24",
     # bluetoothd, which plays the radio of the chip, has another PnP id of its own.

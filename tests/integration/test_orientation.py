@@ -12,6 +12,8 @@ from gi.repository import Gio, GLib
 from harness import CORE2, Bus, Core2d, Pending, VirtualBluez, VirtualChips, chip_path
 from harness import raises_bus_error
 
+pytestmark = pytest.mark.real_bluez
+
 ERROR = "org.example.Core2.Error."
 #: A request takes its time from core2d to the chip on a busy computer: what the chip sees may be less.
 MIN_INTERVAL_MS = 300
@@ -62,6 +64,7 @@ def shoe(
     return Shoe(chips, core2d("--config", str(config)), bus)
 
 
+@pytest.mark.real_bluez_usual
 def test_read(shoe: Shoe) -> None:
     """A fresh pair for the caller, the property and the signal for everybody."""
     assert shoe.chip.get("OrientationUpdated") == 0
@@ -193,6 +196,7 @@ def test_chip_without_orientation(shoe: Shoe) -> None:
             shoe.chip.call(method)
 
 
+@pytest.mark.real_bluez_usual
 def test_claim(shoe: Shoe) -> None:
     """Samples come by themselves while somebody holds a claim, and only then."""
     assert shoe.chip.get("OrientationInterval") == 0

@@ -14,6 +14,9 @@ from gi.repository import GLib
 from harness import Core2d, VirtualBluez, VirtualChips, chip_address, raises_bus_error, wait_for
 from shoe import ERROR, OLD_KEY, OTHER_KEY, Shoe
 
+pytestmark = pytest.mark.real_bluez
+
+
 def pair_with_shake(shoe: Shoe) -> list[str]:
     """The whole of it as a person does it; the values that PairingState had."""
     call = shoe.chip.call_async("Pair", {})
@@ -27,6 +30,7 @@ def pair_with_shake(shoe: Shoe) -> list[str]:
     return shoe.chip.announced("PairingState")
 
 
+@pytest.mark.real_bluez_usual
 def test_pair(shoe: Shoe) -> None:
     """The steps are saved before and go on after; the key is the chip's own and nobody else's to read."""
     shoe.walk(30)
@@ -192,6 +196,7 @@ def test_one_at_a_time(shoe: Shoe) -> None:
     assert shoe.stored_key == shoe.key
 
 
+@pytest.mark.real_bluez_usual
 def test_stored_key_authenticates(shoe: Shoe) -> None:
     """A known chip is authenticated on every connection: no shake, no reset of its counter."""
     shoe.quirks(auth_key="accept")

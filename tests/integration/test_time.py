@@ -10,6 +10,8 @@ import pytest
 from gi.repository import GLib
 from harness import Core2d, VirtualBluez, VirtualChips, raises_bus_error
 
+pytestmark = pytest.mark.real_bluez
+
 ERROR = "org.example.Core2.Error."
 #: 2026-07-03 21:04:05, a Friday.
 DATE_TIME = bytes([0xEA, 0x07, 7, 3, 21, 4, 5])
@@ -98,6 +100,7 @@ def test_too_short(shoe: Shoe, payload: bytes) -> None:
     assert shoe.chip.get("Connected")
 
 
+@pytest.mark.real_bluez_usual
 def test_set_time(shoe: Shoe) -> None:
     """Local time of the host with its zone, as the Bluetooth SIG's Current Time lays it out."""
     before = datetime.now(HOST).replace(microsecond=0)

@@ -27,6 +27,8 @@ from harness import (
     wait_for,
 )
 
+pytestmark = pytest.mark.real_bluez
+
 STEPS, ORIENTATION, AUTH = "V0007", "V0003", "V0009"
 HISTORY_CONTROL, HISTORY_DATA = "V0004", "V0005"
 TIME, BATTERY = "2a2b", "2a19"

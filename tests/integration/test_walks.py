@@ -7,7 +7,12 @@ import random
 from collections.abc import Callable
 
 import pytest
-from harness import Core2d, Remote, SignalLog, VirtualBluez, VirtualChips, wait_for
+from harness import Core2d, Remote, SignalLog, VirtualBluez, VirtualChips, real, wait_for
+
+pytestmark = pytest.mark.real_bluez
+
+#: The virtual controllers of Linux carry one link of a central at a time.
+RADIOS = ["hci1"] if real.enabled else ["hci1", "hci2"]
 
 Bluez = Callable[..., VirtualBluez]
 Chips = Callable[..., VirtualChips]
@@ -44,28 +49,29 @@ def advance(chips: list[Remote], played: list[Remote], seconds: int) -> None:
         chip.wait_property("Steps", lambda steps, least=counter: steps >= least)
 
 
+@pytest.mark.real_bluez_usual
 def test_links_that_drop_lose_no_step(
     virtual_bluez: Bluez, virtual_chip: Chips, core2d: Daemon, record_property: Callable[..., None]
 ) -> None:
-    """Two chips walk for ten minutes of their time; 20 times one of them loses its link."""
+    """The chips walk for ten minutes of their time; 20 times one of them loses its link."""
     seed = random.SystemRandom().randrange(2**32)
     record_property("seed", seed)
     print(f"seed {seed}")
     dice = random.Random(seed)
 
     virtual_bluez()
-    models = virtual_chip("hci1", "hci2", args=[*STANDING, f"--seed={seed & 0xffff}"])
+    models = virtual_chip(*RADIOS, args=[*STANDING, f"--seed={seed & 0xffff}"])
     daemon = core2d()
-    chips = [daemon.add_counting(0), daemon.add_counting(1)]
+    chips = [daemon.add_counting(index) for index in range(len(RADIOS))]
     logs = [chip.signals("StepsChanged") for chip in chips]
-    played = [models[0], models[1]]
+    played = [models[radio] for radio in RADIOS]
     for model in played:
         model.call("Walk", dice.randint(80, 140))
 
     # 20 rounds of 30 s. What is walked at once stays below the jump that core2d would not believe.
     for _ in range(20):
         linked = dice.randint(10, 20)
-        victim = dice.randrange(2)
+        victim = dice.randrange(len(RADIOS))
         advance(chips, played, linked)
         played[victim].call("DropLink")
         if dice.random() < 0.5:
@@ -79,7 +85,7 @@ def test_links_that_drop_lose_no_step(
             chip.wait_property("State", "ready", timeout=120)
 
     await_totals(chips, played, logs)
-    assert sum(model.get("StepsWalked") for model in played) > 2 * 10 * 70
+    assert sum(model.get("StepsWalked") for model in played) > len(RADIOS) * 10 * 70
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -87,11 +93,11 @@ def test_bluetoothd_restarts(
     virtual_bluez: Bluez, virtual_chip: Chips, core2d: Daemon, end: str
 ) -> None:
     bluez = virtual_bluez()
-    models = virtual_chip("hci1", "hci2", args=STANDING)
+    models = virtual_chip(*RADIOS, args=STANDING)
     daemon = core2d()
-    chips = [daemon.add_counting(0), daemon.add_counting(1)]
+    chips = [daemon.add_counting(index) for index in range(len(RADIOS))]
     logs = [chip.signals("StepsChanged") for chip in chips]
-    played = [models[0], models[1]]
+    played = [models[radio] for radio in RADIOS]
     pid = daemon.pid
 
     for _ in range(2):
@@ -116,6 +122,7 @@ def test_bluetoothd_restarts(
     assert played[0].get("StepsWalked") == 24
 
 
+@pytest.mark.real_bluez_usual
 def test_core2d_restarts(virtual_bluez: Bluez, virtual_chip: Chips, core2d: Daemon) -> None:
     """What was walked while core2d was not there counts, too; what was counted is not counted again."""
     virtual_bluez()

@@ -7,13 +7,14 @@ They take the places of the private bus and of virtual BlueZ when CORE2_REAL_BLU
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from gi.repository import GLib
 
-from .bus import Bus, environment
+from .bus import PROPERTIES, Bus, BusError, environment
 from .loop import TIMEOUT, wait_for
 from .process import Process
 from .remote import Remote
@@ -31,7 +32,7 @@ def adapter_address(index: int) -> str:
 
 def chip_options() -> list[str]:
     """What virtual chips need here besides: bluetoothd keeps the GAP and GATT services to itself."""
-    return ["--quirk=gap-service=false"] if enabled else []
+    return []
 
 
 def systemctl(*args: str) -> str:
@@ -43,9 +44,57 @@ def systemctl(*args: str) -> str:
     return done.stdout.strip()
 
 
-def main_pid(unit: str) -> int:
-    """The process of a unit, 0 while there is none."""
-    return int(systemctl("show", "--property=MainPID", "--value", unit))
+class Units:
+    """The units of systemd by its own interface: in the virtual machine systemctl takes long to start."""
+
+    NAME, PATH = "org.freedesktop.systemd1", "/org/freedesktop/systemd1"
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+
+    def call(self, method: str, signature: str, *args: Any) -> Any:
+        interface, values = f"{self.NAME}.Manager", GLib.Variant(signature, args)
+        return self.bus.call(self.NAME, self.PATH, interface, method, values, timeout=2 * TIMEOUT)
+
+    def _job(self, method: str, unit: str) -> None:
+        """Queue a job, and wait until it is done."""
+        removed = self.bus.signals(self.NAME, self.PATH, f"{self.NAME}.Manager", "JobRemoved")
+        job = self.call(method, "(ss)", unit, "replace")
+        what = f"{method} of {unit}"
+        ended = removed.wait(lambda end: end.args[1] == job, timeout=2 * TIMEOUT, what=what)
+        assert ended[0].args[3] == "done", f"{what}: {ended[0].args[3]}"
+
+    def start(self, unit: str) -> None:
+        self._job("StartUnit", unit)
+
+    def stop(self, unit: str) -> None:
+        self._job("StopUnit", unit)
+
+    def restart(self, unit: str) -> None:
+        self._job("RestartUnit", unit)
+
+    def kill(self, unit: str, number: signal.Signals) -> None:
+        """Send a signal to the main process."""
+        self.call("KillUnit", "(ssi)", unit, "main", number)
+
+    def forget_starts(self, unit: str) -> None:
+        """Earlier starts and failures count no more against the limit of the unit."""
+        try:
+            self.call("ResetFailedUnit", "(s)", unit)
+        except BusError as error:
+            # systemd unloads a unit that does nothing, and with it all that it counted.
+            assert error.name == f"{self.NAME}.NoSuchUnit", error
+
+    def get(self, unit: str, prop: str) -> Any:
+        """A property of a unit or of its service."""
+        path = self.call("LoadUnit", "(s)", unit)
+        kind = "Unit" if prop in ("ActiveState", "LoadState") else "Service"
+        args = GLib.Variant("(ss)", (f"{self.NAME}.{kind}", prop))
+        return self.bus.call(self.NAME, path, PROPERTIES, "Get", args)
+
+    def pid(self, unit: str) -> int:
+        """The main process of a service, 0 while there is none."""
+        return self.get(unit, "MainPID")
 
 
 class SystemBus(Bus):
@@ -68,34 +117,36 @@ class RealBluez:
     """bluetoothd as systemd runs it, in the place of virtual BlueZ: hci0 is the central, the others are the chips'."""
 
     name = BLUEZ
+    unit = "bluetooth.service"
 
     def __init__(self, bus: Bus, *args: str) -> None:
         """args: those of virtual BlueZ. --gap is granted, as nothing here asks for the GAP service."""
         assert set(args) <= {"--gap"}, f"the real bluetoothd cannot {args}"
         self.bus = bus
+        self.units = Units(bus)
         self.start()
         self.forget_devices()
 
     def start(self) -> None:
         """Start it, if it does not run, and wait until its adapters are on."""
-        systemctl("start", "bluetooth.service")
+        self.units.start(self.unit)
         wait_for(self.adapters_are_on, what="all adapters on")
 
     def stop(self) -> None:
-        systemctl("stop", "bluetooth.service")
+        self.units.stop(self.unit)
 
     def kill(self) -> None:
         """SIGKILL. systemd does not start it again by itself, as on Debian."""
-        systemctl("kill", "--signal=KILL", "bluetooth.service")
+        self.units.kill(self.unit, signal.SIGKILL)
         self.bus.wait_name_gone(self.name)
 
     def restart(self) -> None:
-        systemctl("restart", "bluetooth.service")
+        self.units.restart(self.unit)
         wait_for(self.adapters_are_on, what="all adapters on")
 
     @property
     def pid(self) -> int:
-        return main_pid("bluetooth.service")
+        return self.units.pid(self.unit)
 
     def remote(self, path: str, interface: str) -> Remote:
         """An object of BlueZ: remote("/org/bluez/hci0", "org.bluez.Adapter1")."""

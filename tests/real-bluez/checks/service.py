@@ -3,11 +3,12 @@
 
 import json
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 from harness import CORE2, TIMEOUT, Core2d, VirtualChips, wait_for
-from harness.real import main_pid, systemctl
+from harness.real import Units
 
 UNIT = "core2d.service"
 STATE = Path("/var/lib/core2d")
@@ -30,18 +31,18 @@ class Service(Core2d):
         self.bus = bus
         self.name = CORE2
         self.state_directory = STATE
-        systemctl("stop", UNIT)
-        # Forgets earlier starts, which count against the limit of the unit; fails when it is not loaded.
-        shell("systemctl", "reset-failed", UNIT, check=False)
+        self.units = Units(bus)
+        self.units.stop(UNIT)
+        self.units.forget_starts(UNIT)
         for path in STATE.glob("*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         self.start()
 
     def start(self, wait=True):
-        systemctl("start", UNIT)
+        self.units.start(UNIT)
 
     def stop(self):
-        systemctl("stop", UNIT)
+        self.units.stop(UNIT)
         assert self.show("Result") == "success"
 
     def add(self, index=0, ready=True, **options):
@@ -51,16 +52,15 @@ class Service(Core2d):
             chip.wait_property("StepsUpdated", lambda time: time > 0)
         return chip
 
-    def kill(self, signal="KILL"):
-        systemctl("kill", f"--signal={signal}", "--kill-whom=main", UNIT)
+    def kill(self, number=signal.SIGKILL):
+        self.units.kill(UNIT, number)
 
     @property
     def pid(self):
-        return main_pid(UNIT)
+        return self.units.pid(UNIT)
 
-    @staticmethod
-    def show(prop):
-        return systemctl("show", f"--property={prop}", "--value", UNIT)
+    def show(self, prop):
+        return self.units.get(UNIT, prop)
 
     def wait_restarted(self, pid):
         """Waits until systemd has started another process than pid, and that is on the bus."""

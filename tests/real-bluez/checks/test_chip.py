@@ -59,6 +59,7 @@ def test_pairing_makes_a_key_and_keeps_the_total(core2, chips):
     resets = chip.signals("CounterReset")
     pairing = chip.call_async("Pair", {"timeout": GLib.Variant("u", 120)})
     chip.wait_property("PairingState", "shake-now")
+    model.wait_property("PairingWaitsForShake", True)
     model.call("Shake")
     pairing.wait()
     assert chip.get("Paired")

@@ -5,7 +5,6 @@ import time
 
 import pytest
 from harness import wait_for
-from harness.real import systemctl
 from service import shell
 from test_chip import walk
 
@@ -73,12 +72,12 @@ def test_device_is_removed_from_bluez(ready, bluez, comes_back):
 
 def test_controllers_go_and_come_back(ready, bluez, core2, comes_back):
     chip, model = ready
-    systemctl("stop", "btvirt.service")
+    core2.units.stop("btvirt.service")
     core2.manager.wait_property("AdapterState", "absent")
     chip.wait_property("Connected", False)
     model.call("Step", 6)
     since = time.monotonic()
-    systemctl("start", "btvirt.service")
+    core2.units.start("btvirt.service")
     wait_for(bluez.adapters_are_on, what="all adapters on")
     comes_back(chip, model, since)
 
