@@ -52,6 +52,14 @@ static const Translation failures[] = {
   { "ATT error", CORE2_ERROR_NOT_SUPPORTED },
 };
 
+gboolean
+core2_bluez_is_unknown_error (const sd_bus_error *error)
+{
+  return sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_OBJECT)
+         || sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_INTERFACE)
+         || sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_METHOD);
+}
+
 Core2Error
 core2_bluez_translate_error (const sd_bus_error *error)
 {

@@ -545,8 +545,9 @@ refresh_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_da
   Core2BluezDevice *device = user_data;
   Core2Bluez *self = device->adapter->bluez;
 
-  if (reply == NULL || read_properties (self, reply, device, read_device_property) < 0)
-    return;
+  device->unknown = error != NULL && core2_bluez_is_unknown_error (error);
+  if (reply != NULL)
+    read_properties (self, reply, device, read_device_property);
   self->events->device_changed (device, self->user_data);
 }
 

@@ -40,6 +40,7 @@ struct Core2BluezDevice
   guint services_changes;        /* how often any of them went: subscriptions went with them */
   Core2BluezConnect *connect;    /* a Connect under way or queued */
   Core2Call *refresh_call;
+  gboolean unknown;              /* BlueZ does not know it any more, it said when asked last */
   gpointer chip;                 /* whoever the manager says: NULL = nobody */
 };
 
@@ -99,7 +100,8 @@ Core2BluezAdapter *core2_bluez_find_adapter (Core2Bluez *self, const char *addre
  * an adapter that is on; NULL when BlueZ knows none. */
 Core2BluezDevice *core2_bluez_find_device (Core2Bluez *self, const char *address);
 
-/* Asks BlueZ for the properties of @device, for when signals cannot be trusted; then device_changed. */
+/* Asks BlueZ for the properties of @device, for when signals cannot be trusted; then device_changed, also when it
+ * does not answer. */
 void core2_bluez_refresh_device (Core2Bluez *self, Core2BluezDevice *device);
 
 /* BlueZ does not know @device any more, though it did not say so: as if it had. */
@@ -133,6 +135,9 @@ Core2Bus *core2_bluez_get_bus (Core2Bluez *self);
 /* What an error of a call to BlueZ means to us (core2-bluez-error.c). Pure. BlueZ puts the detail into
  * the message of org.bluez.Error.Failed; names and texts of 5.66 and later are known. */
 Core2Error core2_bluez_translate_error (const sd_bus_error *error);
+
+/* Whether it says that the object is not there, or no more. Pure. */
+gboolean core2_bluez_is_unknown_error (const sd_bus_error *error);
 
 /* --- scans (core2-bluez-scan.c) ---- */
 

@@ -58,21 +58,13 @@ on_asleep (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* BlueZ does not know the device, or no more. */
-static gboolean
-is_unknown (const sd_bus_error *error)
-{
-  return sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_OBJECT)
-         || sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_INTERFACE)
-         || sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_METHOD);
-}
-
 /* A device that was only seen goes when the discovery stops; a Connect makes it stay. So it is looked for again,
  * and connected while discovering. */
 static void
 device_vanished (Core2Chip *self)
 {
   self->device_gone = TRUE;
+  core2_bluez_refresh_device (self->services->bluez, self->device);
   if (self->vanishes)
     chip_back_off (self);
   else
@@ -102,7 +94,7 @@ connect_failed (Core2Chip *self, const sd_bus_error *error)
       self->quick_failures++;
       chip_pause (self, 0);
     }
-  else if (is_unknown (error))
+  else if (core2_bluez_is_unknown_error (error))
     device_vanished (self);
   else if (code == CORE2_ERROR_IN_PROGRESS)
     {
@@ -151,7 +143,7 @@ how_to_connect (Core2Chip *self)
 void
 chip_try_connect (Core2Chip *self)
 {
-  if (self->device->connect != NULL || self->device_call != NULL)
+  if (self->device->connect != NULL || self->device_call != NULL || self->device_gone)
     return;
   if (g_get_monotonic_time () < self->retry_at)
     {

@@ -296,8 +296,13 @@ chip_advance (Core2Chip *self)
   Core2Error code;
   const char *no_bluetooth;
 
-  if (self->device_gone && self->device != NULL)
-    core2_bluez_drop_device (self->services->bluez, self->device);
+  if (self->device_gone && self->device != NULL && self->device->refresh_call == NULL)
+    {
+      /* Asked again, BlueZ says so, too; or it was an error in passing. */
+      self->device_gone = FALSE;
+      if (self->device->unknown)
+        core2_bluez_drop_device (self->services->bluez, self->device);
+    }
 
   Core2BluezDevice *best
       = core2_bluez_find_device (self->services->bluez, self->record->address);

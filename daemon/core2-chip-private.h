@@ -138,7 +138,7 @@ struct Core2Chip
   guint session_services;        /* services_changes of the device when it started */
   gboolean dropping;             /* we close the link to make it anew */
   gboolean cancel_first;         /* another program's Connect did not end */
-  gboolean device_gone;          /* BlueZ does not know @device any more, and did not say so */
+  gboolean device_gone;          /* BlueZ said that it does not know @device: it is asked again */
   gboolean vanishes;             /* BlueZ forgot the device before it was connected */
   gboolean sleeps;               /* the last attempt ended without an answer */
   guint straggler_timer;
