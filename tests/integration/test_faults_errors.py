@@ -171,14 +171,16 @@ def test_f14_every_error_of_a_scan(stage: Stages, method: str) -> None:
         "ManufacturerData": GLib.Variant("a{qv}", {0x0157: GLib.Variant("ay", bytes(6))}),
     }
     one.bluez.control.call("AddDevice", HCI0, chip_address(40), found)
-    for name in ERRORS:
+    # After a StopDiscovery that failed core2d takes a second until it discovers again.
+    errors = ERRORS[::4] if method == "Adapter1.StopDiscovery" else ERRORS
+    for name in errors:
         one.fault(method, error=name, message="no", count=1)
         before = one.calls(method)
         ends([one.daemon.manager.call_async("Scan", options)])
         one.wait_call(method, before)
         one.daemon.manager.wait_property("Scanning", False)
         one.clear()
-    assert one.calls(method) <= 2 * len(ERRORS)
+    assert one.calls(method) <= 2 * len(errors)
     one.ledger.settle()
 
 

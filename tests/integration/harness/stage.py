@@ -151,5 +151,6 @@ class Stage:
 
     def start_core2d(self) -> None:
         """Start core2d again, and begin new accounts."""
+        self.ledger.accounts.clear()
         self.daemon.start()
         self.ledger.open()
