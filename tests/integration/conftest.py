@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -206,3 +208,15 @@ def shoe(
     bluez = virtual_bluez()
     chips = virtual_chip("hci1", args=["--walk=0", "--quirk=idle-timeout=0"])
     return Shoe(chips[0], core2d(), bluez)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which everything was installed."""
+    root = tmp_path_factory.mktemp("root")
+    command = ["meson", "install", "-C", build_directory(), "--no-rebuild", "--quiet"]
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"DESTDIR": str(root)}, umask=0o022
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return root

@@ -6,13 +6,14 @@ from __future__ import annotations
 import configparser
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from gi.repository import GLib
-from harness import CORE2, SOURCE, Bus, build_directory, raises_bus_error, run_command
+from harness import CORE2, SOURCE, Bus, raises_bus_error, run_command
 from harness.bus import DBUS
 
 DENIED = "org.freedesktop.DBus.Error.AccessDenied"
@@ -26,14 +27,9 @@ def run(*argv: str | Path, env: dict[str, str] | None = None) -> subprocess.Comp
     return subprocess.run(argv, capture_output=True, text=True, env=os.environ | (env or {}))
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which everything was installed."""
-    root = tmp_path_factory.mktemp("root")
-    command = ["meson", "install", "-C", build_directory(), "--no-rebuild", "--quiet"]
-    result = run(*command, env={"DESTDIR": str(root)})
-    assert result.returncode == 0, result.stdout + result.stderr
-    return root
+@pytest.fixture
+def root(installed: Path) -> Path:
+    return installed
 
 
 def read_unit(path: Path) -> configparser.ConfigParser:
@@ -43,7 +39,7 @@ def read_unit(path: Path) -> configparser.ConfigParser:
     return unit
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def unit_path(root: Path) -> Path:
     return root / "usr/lib/systemd/system/core2d.service"
 
@@ -101,15 +97,16 @@ def test_sysusers(root: Path, tmp_path: Path) -> None:
         assert "core2d.conf:" not in result.stderr
 
 
-def test_catalog(root: Path) -> None:
+def test_catalog(root: Path, tmp_path: Path) -> None:
     """journalctl -x explains every notable event."""
     header = (SOURCE / "daemon/core2-log.h").read_text()
     events = re.findall(r'#define CORE2_LOG_ID_\w+ "(\w+)"', header)
     assert events
-    (root / "var/lib/systemd/catalog").mkdir(parents=True)
-    result = run("journalctl", f"--root={root}", "--update-catalog")
+    shutil.copytree(root / "usr/lib/systemd/catalog", tmp_path / "usr/lib/systemd/catalog")
+    (tmp_path / "var/lib/systemd/catalog").mkdir(parents=True)
+    result = run("journalctl", f"--root={tmp_path}", "--update-catalog")
     assert result.returncode == 0, result.stderr
-    listed = run("journalctl", f"--root={root}", "--list-catalog").stdout
+    listed = run("journalctl", f"--root={tmp_path}", "--list-catalog").stdout
     assert sorted(line.split(" ")[0] for line in listed.splitlines()) == sorted(events)
 
 
