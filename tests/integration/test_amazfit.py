@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import signal
 import sys
 from collections.abc import Callable
@@ -511,6 +512,58 @@ except RuntimeError as error:
     programs.daemon.stop()
     interrupt(program)
     assert "core2d does not run" in program.stdout
+
+
+#: What the older library's reference promises: how each method is called.
+SIGNATURES = {
+    "__init__": "(self, address, name='', key=None)",
+    "connect": "(self)",
+    "find": "(timeout=5)",
+    "find_all": "(timeout=5)",
+    "fire_orientation_read": "(self)",
+    "on_orientation": "(self, cb)",
+    "on_steps": "(self, cb)",
+    "pair": "(self)",
+    "read_info": "(self)",
+    "wait_until_break": "(self)",
+}
+PROPERTIES = ["battery", "current_time", "orientation", "steps"]
+ATTRIBUTES = """address name key appearance privacy_flag min_connection_int max_connection_int slave_latency
+timeout_mult service_changed_start service_changed_end system_id serial_number hardware_rev software_rev vendor_src
+vendor_id product_id product_ver""".split()
+
+REFERENCE = """
+import inspect, json
+from amazfit import Core2
+
+def plain(function):
+    signature = inspect.signature(function)
+    parameters = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return str(signature.replace(parameters=parameters, return_annotation=signature.empty))
+
+chip = Core2("aa:BB:cc:dd:EE:ff", "shoe", bytes(16))
+members = dict(inspect.getmembers(Core2))
+print(json.dumps({
+    "signatures": {name: plain(member) for name, member in members.items()
+                   if inspect.isfunction(member) or inspect.ismethod(member)},
+    "class methods": [name for name, member in members.items() if inspect.ismethod(member)],
+    "read only": [name for name, member in members.items()
+                  if isinstance(member, property) and member.fset is None],
+    "attributes": [name for name in dir(chip) if not name.startswith("_")],
+}))
+"""
+
+
+def test_reference() -> None:
+    """Every name of the reference is there, and takes what it took."""
+    env = {"PYTHONPATH": str(MODULE), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    result = run_command(["/usr/bin/python3", "-c", REFERENCE], env)
+    assert result.status == 0, result.stderr
+    module = json.loads(result.stdout)
+    assert {name: module["signatures"].get(name) for name in SIGNATURES} == SIGNATURES
+    assert {"find", "find_all"} <= set(module["class methods"])
+    assert set(PROPERTIES) <= set(module["read only"])
+    assert set(ATTRIBUTES) | set(PROPERTIES) <= set(module["attributes"])
 
 
 # Installation

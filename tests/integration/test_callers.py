@@ -145,3 +145,33 @@ def test_huge_messages(world: World) -> None:
     assert {name: chip.get(name) for name in before} == before
     assert chip_path(1) not in world.daemon.objects()
     assert chip.get("State") == "ready"
+
+
+def test_wrong_signatures(world: World) -> None:
+    """Every method of the contract, with arguments of other types and numbers than it takes."""
+    chip = world.daemon.add(0)
+    before = {name: value for name, value in chip.get_all().items() if name not in CHANGING}
+    manager = world.daemon.manager
+    wrong = [GLib.Variant("(d)", (0.5,)), GLib.Variant("(sssb)", ("a", "b", "c", True)), None]
+    for target in (chip, manager, world.daemon.chip(0, f"{CORE2}.Info")):
+        for method in target.info.methods:
+            signature = "".join(arg.signature for arg in method.in_args)
+            for args in wrong:
+                if signature == (args.get_type_string()[1:-1] if args else ""):
+                    continue
+                address = (CORE2, target.path, target.interface, method.name, args)
+                with raises_bus_error("org.freedesktop.DBus.Error.InvalidArgs"):
+                    world.bus.call(*address)
+    assert {name: chip.get(name) for name in before} == before
+
+
+#: Properties that a chip changes by itself in the course of a test.
+CHANGING = {
+    "BatteryUpdated",
+    "LastConnected",
+    "LastSeen",
+    "Rssi",
+    "StepsUpdated",
+    "Battery",
+    "BatteryStatus",
+}
