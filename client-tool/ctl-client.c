@@ -356,22 +356,44 @@ ctl_client_list_chips (CtlClient *self, gboolean remembered)
   return chips;
 }
 
+GPtrArray *
+ctl_client_list_added (CtlClient *self, GError **error)
+{
+  GPtrArray *chips = ctl_client_list_chips (self, TRUE);
+
+  if (chips->len > 0)
+    return chips;
+  g_set_error_literal (error, CTL_ERROR, CTL_EXIT_NO_CHIP,
+                       "no chip has been added yet.\n"
+                       "Shake a chip, find it with \"core2ctl scan\", and add it with "
+                       "\"core2ctl add ADDRESS\".");
+  g_ptr_array_unref (chips);
+  return NULL;
+}
+
+GDBusProxy *
+ctl_client_get_history (CtlClient *self, Core2DbusChip *chip, GError **error)
+{
+  GDBusInterface *history = g_dbus_object_manager_get_interface (
+      self->objects, g_dbus_proxy_get_object_path (G_DBUS_PROXY (chip)), CTL_BUS_NAME ".History");
+
+  if (history == NULL)
+    g_set_error_literal (error, CTL_ERROR, CTL_EXIT_NO_DATA,
+                         "the chip has no history.\n"
+                         "It was only seen: add it with \"core2ctl add\".");
+  return history == NULL ? NULL : G_DBUS_PROXY (history);
+}
+
 static Core2DbusChip *
 find_only_chip (CtlClient *self, GError **error)
 {
-  g_autoptr (GPtrArray) chips = ctl_client_list_chips (self, TRUE);
+  g_autoptr (GPtrArray) chips = ctl_client_list_added (self, error);
   GString *names;
 
+  if (chips == NULL)
+    return NULL;
   if (chips->len == 1)
     return g_object_ref (g_ptr_array_index (chips, 0));
-  if (chips->len == 0)
-    {
-      g_set_error_literal (error, CTL_ERROR, CTL_EXIT_NO_CHIP,
-                           "no chip has been added yet.\n"
-                           "Shake a chip, find it with \"core2ctl scan\", and add it with "
-                           "\"core2ctl add ADDRESS\".");
-      return NULL;
-    }
 
   names = g_string_new (NULL);
   for (guint i = 0; i < chips->len; i++)
@@ -401,6 +423,22 @@ ctl_client_find_chip (CtlClient *self, const char *name, GError **error)
     return NULL;
   g_variant_get (reply, "(&o)", &path);
   return ctl_client_get_chip (self, path, error);
+}
+
+GPtrArray *
+ctl_client_list_named (CtlClient *self, const char *name, GError **error)
+{
+  Core2DbusChip *chip;
+  GPtrArray *chips;
+
+  if (name == NULL)
+    return ctl_client_list_added (self, error);
+  chip = ctl_client_find_chip (self, name, error);
+  if (chip == NULL)
+    return NULL;
+  chips = g_ptr_array_new_with_free_func (g_object_unref);
+  g_ptr_array_add (chips, chip);
+  return chips;
 }
 
 static Core2DbusChip *

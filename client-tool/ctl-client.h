@@ -64,6 +64,17 @@ void ctl_client_set_interrupt (CtlClient *self, void (*callback) (gpointer), gpo
 GPtrArray *ctl_client_list_chips (CtlClient *self, gboolean remembered);
 
 /*
+ * The chips that were added, as above. Fails with CTL_EXIT_NO_CHIP when there is none.
+ */
+GPtrArray *ctl_client_list_added (CtlClient *self, GError **error);
+
+/* The chip that @name means (address, alias or side) alone, with NULL all that were added. */
+GPtrArray *ctl_client_list_named (CtlClient *self, const char *name, GError **error);
+
+/* The proxy of @chip's org.example.Core2.History. Fails with CTL_EXIT_NO_DATA without one. */
+GDBusProxy *ctl_client_get_history (CtlClient *self, Core2DbusChip *chip, GError **error);
+
+/*
  * The chip that @name (address, alias or side) means; with NULL the only one that is remembered.
  * Fails with CTL_EXIT_NO_CHIP, or with CTL_EXIT_USAGE when there are several and none is named.
  */

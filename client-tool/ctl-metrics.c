@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "ctl-error.h"
+#include "ctl-file.h"
 #include "ctl-metrics.h"
 #include "ctl-sum.h"
 #include "ctl-text.h"
@@ -233,6 +235,7 @@ ctl_verb_metrics (CtlContext *context, GError **error)
   Core2DbusManager *manager = ctl_client_get_manager (context->client);
   g_autofree char *text = ctl_metrics_format (chips, core2_dbus_manager_get_version (manager),
                                               core2_dbus_manager_get_adapter_state (manager));
+  g_autoptr (CtlFile) file = NULL;
 
   if (context->json)
     {
@@ -241,12 +244,11 @@ ctl_verb_metrics (CtlContext *context, GError **error)
                            "the same as JSON");
       return FALSE;
     }
-  if (option_output == NULL)
-    {
-      fputs (text, stdout);
-      return TRUE;
-    }
-  /* Others, such as the collector's user, are to read it. */
-  return g_file_set_contents_full (option_output, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644,
-                                   error);
+  file = ctl_file_new (option_output, error);
+  if (file == NULL)
+    return FALSE;
+  fputs (text, ctl_file_get_stream (file));
+  /* Others, such as the collector's user, are to read it, whatever the umask is. */
+  fchmod (fileno (ctl_file_get_stream (file)), 0644);
+  return ctl_file_commit (file, error);
 }

@@ -2,6 +2,7 @@
 #include "ctl-output.h"
 
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "ctl-error.h"
@@ -13,6 +14,20 @@ ctl_is_terminal (FILE *stream)
   const char *term = g_getenv ("TERM");
 
   return isatty (fileno (stream)) && term != NULL && !g_str_equal (term, "dumb");
+}
+
+guint
+ctl_terminal_width (void)
+{
+  struct winsize size;
+  guint64 columns;
+
+  if (ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    return size.ws_col;
+  if (g_ascii_string_to_unsigned (g_getenv ("COLUMNS") != NULL ? g_getenv ("COLUMNS") : "", 10, 20,
+                                  1000, &columns, NULL))
+    return (guint) columns;
+  return 80;
 }
 
 gboolean

@@ -25,6 +25,11 @@ const char *ctl_style (FILE *stream, CtlStyle style);
 /* Whether @stream is a terminal that understands escape sequences. */
 gboolean ctl_is_terminal (FILE *stream);
 
+/*
+ * The columns of the terminal that standard output is, or what COLUMNS says, or 80.
+ */
+guint ctl_terminal_width (void);
+
 /* Whether the locale's character set is UTF-8. */
 gboolean ctl_is_utf8 (void);
 

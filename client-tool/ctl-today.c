@@ -11,22 +11,6 @@
 
 #define BAR_WIDTH 40
 
-/* The chips that were added, at least one. */
-static GPtrArray *
-list_chips (CtlContext *context, GError **error)
-{
-  GPtrArray *chips = ctl_client_list_chips (context->client, TRUE);
-
-  if (chips->len > 0)
-    return chips;
-  g_set_error_literal (error, CTL_ERROR, CTL_EXIT_NO_CHIP,
-                       "no chip has been added yet.\n"
-                       "Shake a chip, find it with \"core2ctl scan\", and add it with "
-                       "\"core2ctl add ADDRESS\".");
-  g_ptr_array_unref (chips);
-  return NULL;
-}
-
 static gboolean
 is_counted (Core2DbusChip *chip)
 {
@@ -101,7 +85,7 @@ print_today (GPtrArray *chips, guint64 steps, guint goal, gboolean pair)
 gboolean
 ctl_verb_today (CtlContext *context, GError **error)
 {
-  g_autoptr (GPtrArray) chips = list_chips (context, error);
+  g_autoptr (GPtrArray) chips = ctl_client_list_added (context->client, error);
   CtlSum sum = { 0 };
   gboolean counted = FALSE;
 
@@ -127,23 +111,6 @@ ctl_verb_today (CtlContext *context, GError **error)
   else
     print_today (chips, ctl_sum_get (&sum), find_goal (chips), ctl_sum_is_pair (&sum));
   return TRUE;
-}
-
-/* The named chip alone, or all: a person has one goal, however many chips count for it. */
-static GPtrArray *
-list_goal_chips (CtlContext *context, GError **error)
-{
-  Core2DbusChip *chip;
-  GPtrArray *chips;
-
-  if (context->chip == NULL)
-    return list_chips (context, error);
-  chip = ctl_client_find_chip (context->client, context->chip, error);
-  if (chip == NULL)
-    return NULL;
-  chips = g_ptr_array_new_with_free_func (g_object_unref);
-  g_ptr_array_add (chips, chip);
-  return chips;
 }
 
 static gboolean
@@ -195,7 +162,9 @@ gboolean
 ctl_verb_goal (CtlContext *context, GError **error)
 {
   CtlAgent *agent = NULL;
-  g_autoptr (GPtrArray) chips = list_goal_chips (context, error);
+  /* Without a name all: a person has one goal, however many chips count for it. */
+  g_autoptr (GPtrArray) chips
+      = ctl_client_list_named (context->client, context->chip, error);
   gboolean done = TRUE;
 
   if (chips == NULL)

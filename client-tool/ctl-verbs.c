@@ -42,6 +42,16 @@ const CtlVerb ctl_verbs[] = {
     "Shows the goal in steps a day, or sets it; 0 is none. Without --chip this\n"
     "is for all chips, because a person has one goal.",
     NULL, 0, 1, CHIP_VERB, { NULL }, ctl_verb_goal },
+  { "history", "", "Show the last days as bars",
+    "Shows the steps of the last days or weeks over all chips, a pair of shoes\n"
+    "counted once, or with --chip those of one; as bars on the terminal, or as a\n"
+    "picture.",
+    ctl_history_entries, 0, 0, CHIP_VERB | CTL_VERB_PRIVILEGED, { NULL }, ctl_verb_history },
+  { "export", "", "Write out what was counted",
+    "Writes the samples of all chips, or of one, with their times: as CSV, or as\n"
+    "one JSON object a line. With --since-last only what has been added since the\n"
+    "last time; with nothing new the exit status is 7.",
+    ctl_export_entries, 0, 0, CHIP_VERB | CTL_VERB_PRIVILEGED, { NULL }, ctl_verb_export },
   { "steps", "[CHIP]", "Show the steps",
     "Shows the steps of today and in total, the cadence and the chip's own\n"
     "counter, which starts again at day changes, pairing and battery changes.\n"

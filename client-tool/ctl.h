@@ -81,6 +81,8 @@ extern const GOptionEntry ctl_watch_entries[];
 extern const GOptionEntry ctl_time_entries[];
 extern const GOptionEntry ctl_pair_entries[];
 extern const GOptionEntry ctl_key_entries[];
+extern const GOptionEntry ctl_history_entries[];
+extern const GOptionEntry ctl_export_entries[];
 extern const GOptionEntry ctl_metrics_entries[];
 
 /*
@@ -98,6 +100,8 @@ gboolean ctl_verb_connect (CtlContext *context, GError **error);
 gboolean ctl_verb_disconnect (CtlContext *context, GError **error);
 gboolean ctl_verb_today (CtlContext *context, GError **error);
 gboolean ctl_verb_goal (CtlContext *context, GError **error);
+gboolean ctl_verb_history (CtlContext *context, GError **error);
+gboolean ctl_verb_export (CtlContext *context, GError **error);
 gboolean ctl_verb_metrics (CtlContext *context, GError **error);
 gboolean ctl_verb_steps (CtlContext *context, GError **error);
 gboolean ctl_verb_battery (CtlContext *context, GError **error);
