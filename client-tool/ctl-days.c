@@ -141,6 +141,7 @@ CtlBar
 ctl_days_sum (CtlDays *self, guint index, guint days)
 {
   CtlBar bar = sum_day (self, index);
+  guint64 daily_goal = bar.goal;
 
   for (guint i = 1; i < days && index + i < self->n; i++)
     {
@@ -149,9 +150,10 @@ ctl_days_sum (CtlDays *self, guint index, guint days)
       bar.n++;
       bar.n_known += day.n_known;
       bar.steps += day.steps;
-      bar.goal += day.goal;
       bar.estimated |= day.estimated;
+      daily_goal = MAX (daily_goal, day.goal);
     }
+  bar.goal = daily_goal * bar.n;
   return bar;
 }
 

@@ -44,7 +44,7 @@ typedef struct
   guint n_known; /* of which something was recorded */
   guint64 steps; /* of all chips, a pair counted once */
   gboolean estimated;
-  guint64 goal; /* for the whole of it, 0 = none */
+  guint64 goal; /* the highest of its daily goals for each of its days, 0 = none */
 } CtlBar;
 
 /* @days days from @index on, as far as there are so many, as one bar. */
