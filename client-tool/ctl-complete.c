@@ -110,6 +110,8 @@ offer_value (const char *prefix, const GOptionEntry *entry)
     offer_chips (prefix, TRUE);
   else if (g_str_equal (entry->long_name, "side"))
     offer_words (prefix, "left|right|unknown");
+  else if (g_str_equal (entry->long_name, "format"))
+    offer_words (prefix, "csv|jsonl");
   else if (entry->arg == G_OPTION_ARG_FILENAME)
     puts (":files");
 }

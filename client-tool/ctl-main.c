@@ -126,7 +126,7 @@ run_verb (CtlContext *context, GError **error)
 
   if ((context->verb->flags & CTL_VERB_CLIENT) != 0)
     {
-      context->client = ctl_client_new (TRUE, error);
+      context->client = ctl_client_new ((context->verb->flags & CTL_VERB_PASSIVE) == 0, error);
       if (context->client == NULL)
         return FALSE;
     }

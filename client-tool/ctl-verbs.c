@@ -105,7 +105,7 @@ const CtlVerb ctl_verbs[] = {
     "Prints what is known of all chips as OpenMetrics text, for the textfile\n"
     "collector of Prometheus' node_exporter. With --output a file is replaced\n"
     "in one go, as the collector needs it. A value that is not known is left out.",
-    ctl_metrics_entries, 0, 0, CTL_VERB_CLIENT, { NULL }, ctl_verb_metrics },
+    ctl_metrics_entries, 0, 0, CTL_VERB_CLIENT | CTL_VERB_PASSIVE, { NULL }, ctl_verb_metrics },
   { "complete", "[WORD...]", "Print completions of a command line",
     "For the shells: the words that can stand in place of the last one, each with\n"
     "what it means.",

@@ -27,7 +27,8 @@ typedef enum
   CTL_VERB_CHIP = 1 << 1,       /* takes --chip */
   CTL_VERB_CHIP_ARG = 1 << 2,   /* and its only argument is the same as --chip */
   CTL_VERB_PRIVILEGED = 1 << 3, /* polkit may ask for a password */
-  CTL_VERB_HIDDEN = 1 << 4,     /* for completion and tests, not in --help */
+  CTL_VERB_PASSIVE = 1 << 4,    /* does not start core2d where it was stopped */
+  CTL_VERB_HIDDEN = 1 << 5,     /* for completion and tests, not in --help */
 } CtlVerbFlags;
 
 typedef struct _CtlVerb CtlVerb;

@@ -19,7 +19,7 @@ CLIENT_TOOL = SOURCE / "client-tool"
 MAN_PAGE = CLIENT_TOOL / "core2ctl.1"
 
 VERBS = [
-    "status", "scan", "add", "remove", "connect", "disconnect", "today", "goal", "steps",
+    "status", "scan", "add", "remove", "connect", "disconnect", "today", "goal", "history", "export", "steps",
     "battery", "orientation", "watch", "info", "time", "pair", "key", "set", "metrics",
 ]  # fmt: skip
 
@@ -98,6 +98,8 @@ def test_exit_codes_are_documented_alike(run_command: Run) -> None:
         (["add", "F1:4F:BB:6A:B5:79", "--side", ""], ["left", "right", "unknown"]),
         (["add", "--key-file", ""], [":files"]),
         (["add", "--alias", ""], []),
+        (["export", "--format", "j"], ["jsonl"]),
+        (["history", "--svg", ""], [":files"]),
         (["key", ""], ["show", "import", "export"]),
         (["key", "export", ""], [":files"]),
         (["set", "a"], ["alias", "auto-connect"]),
