@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core2-protocol.h"
+#include "core2-rfkill.h"
 
 #define REFRESH_TIMEOUT_MS 10000
 
@@ -201,10 +202,22 @@ read_adapter_property (Core2Bluez *self, gpointer object, const char *name,
       const char *state;
       int r = read_variant (message, SD_BUS_TYPE_STRING, &state);
       if (r > 0)
-        adapter->blocked = strcmp (state, "off-blocked") == 0;
+        adapter->says_blocked = strcmp (state, "off-blocked") == 0;
       return r;
     }
   return 0;
+}
+
+static int
+read_adapter (Core2Bluez *self, sd_bus_message *message, Core2BluezAdapter *adapter)
+{
+  int r = read_properties (self, message, adapter, read_adapter_property);
+
+  adapter->blocked = !adapter->powered
+                     && (adapter->says_blocked
+                         || core2_rfkill_is_blocked (CORE2_RFKILL_DIRECTORY,
+                                                     strrchr (adapter->path, '/') + 1));
+  return r;
 }
 
 static Core2BluezAdapter *
@@ -425,7 +438,7 @@ apply_one_interface (Core2Bluez *self, const char *path, const char *interface,
   if (strcmp (interface, ADAPTER_INTERFACE) == 0)
     {
       Core2BluezAdapter *adapter = ensure_adapter (self, path);
-      r = read_properties (self, message, adapter, read_adapter_property);
+      r = read_adapter (self, message, adapter);
       if (announce)
         self->events->adapters_changed (self->user_data);
       return r < 0 ? r : 1;
@@ -505,7 +518,7 @@ core2_bluez_apply_properties (Core2Bluez *self, const char *path, sd_bus_message
   if (strcmp (interface, ADAPTER_INTERFACE) == 0
       && (adapter = g_hash_table_lookup (self->adapters, path)) != NULL)
     {
-      r = read_properties (self, message, adapter, read_adapter_property);
+      r = read_adapter (self, message, adapter);
       core2_bluez_scans_adapter_changed (self, adapter);
       self->events->adapters_changed (self->user_data);
       return r;

@@ -58,7 +58,8 @@ struct Core2BluezAdapter
   char *path;
   char address[18];              /* upper case */
   gboolean powered;
-  gboolean blocked;              /* by rfkill */
+  gboolean blocked;              /* by rfkill, when it is off */
+  gboolean says_blocked;         /* PowerState, since BlueZ 5.70 */
   gboolean central;              /* can be the central of a connection */
   gboolean discovering;
 };

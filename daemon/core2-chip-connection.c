@@ -470,5 +470,14 @@ core2_chip_resumed (Core2Chip *self)
 {
   chip_no_pause (self);
   self->failures = 0;
+  self->quick_failures = 0;
+  /* Ready is what has answered since. */
+  if (self->session_started)
+    {
+      chip_end_link (self);
+      chip_set_state (self, CHIP_WAITING, "the computer was asleep");
+    }
+  if (self->device != NULL)
+    core2_bluez_refresh_device (self->services->bluez, self->device);
   chip_advance_later (self);
 }

@@ -4,6 +4,7 @@
 #include "core2-chip.h"
 #include "core2-manager.h"
 #include "core2-request.h"
+#include "core2-sleep.h"
 
 G_BEGIN_DECLS
 
@@ -23,7 +24,7 @@ struct Core2Manager
 
   sd_bus_slot *object_manager_slot;
   sd_bus_slot *manager_slot;
-  sd_bus_slot *sleep_match;
+  Core2Sleep *sleep;
 
   const char *version;
   const char *adapter_state;     /* static text */

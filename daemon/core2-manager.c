@@ -234,19 +234,14 @@ on_day_timer (int fd, GIOCondition condition, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
-static int
-on_prepare_for_sleep (sd_bus_message *message, void *user_data, sd_bus_error *error)
+static void
+on_sleep (gboolean sleeping, gpointer user_data)
 {
   Core2Manager *self = user_data;
-  int sleeping;
 
-  if (sd_bus_message_read (message, "b", &sleeping) < 0)
-    return 0;
-  core2_log_info (NULL, "manager", sleeping ? "the machine goes to sleep" : "the machine woke up");
   foreach_chip (self, sleeping ? core2_chip_save : core2_chip_resumed);
   if (!sleeping)
     foreach_chip (self, core2_chip_day_changed);
-  return 0;
 }
 
 /* --- life --------------------------------------------------------------------------------------------------- */
@@ -260,12 +255,8 @@ publish (Core2Manager *self, GError **error)
   if (r >= 0)
     r = sd_bus_add_object_vtable (bus, &self->manager_slot, MANAGER_PATH, MANAGER_INTERFACE,
                                   core2_manager_vtable, self);
-  if (r >= 0)
-    r = sd_bus_add_match_async (bus, &self->sleep_match,
-                                "type='signal',sender='org.freedesktop.login1',"
-                                "interface='org.freedesktop.login1.Manager',"
-                                "member='PrepareForSleep'",
-                                on_prepare_for_sleep, NULL, self);
+  if (r >= 0 && (self->sleep = core2_sleep_new (self->services.bus, on_sleep, self)) == NULL)
+    r = -ENOTCONN;
   if (r < 0)
     g_set_error (error, CORE2_ERROR, CORE2_ERROR_FAILED, "cannot publish the manager: %s",
                  g_strerror (-r));
@@ -385,7 +376,7 @@ core2_manager_free (Core2Manager *self)
   g_hash_table_unref (self->chips);
   g_clear_handle_id (&self->status_source, g_source_remove);
   core2_bluez_free (self->services.bluez);
-  sd_bus_slot_unref (self->sleep_match);
+  core2_sleep_free (self->sleep);
   sd_bus_slot_unref (self->manager_slot);
   g_clear_handle_id (&self->day_source, g_source_remove);
   close (self->day_fd);
