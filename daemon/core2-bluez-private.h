@@ -48,6 +48,8 @@ struct Core2Bluez
 int core2_bluez_apply_interfaces (Core2Bluez *self, const char *path, sd_bus_message *message,
                                   gboolean announce);
 int core2_bluez_apply_properties (Core2Bluez *self, const char *path, sd_bus_message *message);
+
+/* core2-bluez-remove.c */
 void core2_bluez_remove_interface (Core2Bluez *self, const char *path, const char *interface);
 void core2_bluez_remove_everything (Core2Bluez *self);
 GPtrArray *core2_bluez_copy_values (GHashTable *table);
