@@ -16,8 +16,6 @@
 
 #include <string.h>
 
-/* Longer than bluetoothd's own 41 s, so that its answer, not ours, ends the call. */
-#define CONNECT_TIMEOUT_MS 60000
 /* How long a pending connect keeps its place when others wait for one: enough to hear a chip, which advertises
  * several times a second. */
 #define PENDING_SLICE_US (3 * G_USEC_PER_SEC)
@@ -31,6 +29,7 @@ struct Core2BluezConnect
   gint64 started;                /* monotonic, of the pending call */
   gboolean urgent;               /* the device is said to be awake: until it had its turn */
   gboolean while_discovering;
+  guint timeout_ms;
   Core2BluezConnectDone done;
   gpointer user_data;
 };
@@ -88,7 +87,7 @@ connect_send (Core2BluezConnect *connect)
   g_return_if_fail (message != NULL);
   connect->started = g_get_monotonic_time ();
   bluez->n_pending++;
-  core2_call_start_uncounted (bluez->bus, &connect->call, message, CONNECT_TIMEOUT_MS,
+  core2_call_start_uncounted (bluez->bus, &connect->call, message, connect->timeout_ms,
                               connect_done, connect);
   sd_bus_message_unref (message);
 }
@@ -179,7 +178,7 @@ enqueue (Core2Bluez *self, Core2BluezConnect *connect)
 
 void
 core2_bluez_connect_start (Core2Bluez *self, Core2BluezDevice *device, Core2BluezConnectHow how,
-                           Core2BluezConnectDone done, gpointer user_data)
+                           guint timeout_ms, Core2BluezConnectDone done, gpointer user_data)
 {
   Core2BluezConnect *connect = g_new0 (Core2BluezConnect, 1);
 
@@ -188,6 +187,7 @@ core2_bluez_connect_start (Core2Bluez *self, Core2BluezDevice *device, Core2Blue
   connect->device = device;
   connect->urgent = how != CORE2_BLUEZ_CONNECT_ASLEEP;
   connect->while_discovering = how == CORE2_BLUEZ_CONNECT_WHILE_DISCOVERING;
+  connect->timeout_ms = timeout_ms;
   connect->done = done;
   connect->user_data = user_data;
   device->connect = connect;

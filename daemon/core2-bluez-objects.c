@@ -473,6 +473,10 @@ core2_bluez_apply_properties (Core2Bluez *self, const char *path, sd_bus_message
       self->advertised = FALSE;
       r = read_properties (self, message, device, read_device_property);
       announce_device (self, device);
+      /* bluetoothd does not always say that a link is up: services are a sign of it. */
+      if (g_hash_table_lookup (self->devices, path) == device && device->services_resolved
+          && !device->connected)
+        core2_bluez_refresh_device (self, device);
       return r;
     }
   if (strcmp (interface, ADAPTER_INTERFACE) == 0

@@ -43,6 +43,10 @@ struct Core2Bluez
   guint turn_timer;
 };
 
+/* core2-bluez.c */
+/* Asks for all objects, and adds what is new to the table. */
+void core2_bluez_list_objects (Core2Bluez *self);
+
 /* core2-bluez-objects.c: the table. Each reads the rest of a message and returns a negative errno when
  * the message is not as it should be; nothing is then half applied but what came before. */
 int core2_bluez_apply_interfaces (Core2Bluez *self, const char *path, sd_bus_message *message,

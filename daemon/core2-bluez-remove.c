@@ -68,6 +68,8 @@ void
 core2_bluez_drop_device (Core2Bluez *self, Core2BluezDevice *device)
 {
   remove_device (self, device);
+  /* Nothing would tell that it is there after all. */
+  core2_bluez_list_objects (self);
 }
 
 static void

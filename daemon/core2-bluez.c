@@ -12,8 +12,6 @@
 #define LIST_TIMEOUT_MS 20000
 #define LIST_RETRY_S 2
 
-static void list_objects (Core2Bluez *self);
-
 static void
 bluetoothd_lost (Core2Bluez *self)
 {
@@ -30,7 +28,7 @@ static void
 bluetoothd_found (Core2Bluez *self, const char *owner)
 {
   self->owner = g_strdup (owner);
-  list_objects (self);
+  core2_bluez_list_objects (self);
 }
 
 static void
@@ -95,7 +93,7 @@ on_list_retry (gpointer user_data)
   Core2Bluez *self = user_data;
 
   self->list_retry = 0;
-  list_objects (self);
+  core2_bluez_list_objects (self);
   return G_SOURCE_REMOVE;
 }
 
@@ -124,9 +122,11 @@ list_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
   core2_bluez_foreach_device (self, announce_device, self);
 }
 
-static void
-list_objects (Core2Bluez *self)
+void
+core2_bluez_list_objects (Core2Bluez *self)
 {
+  if (self->list_call != NULL)
+    return;
   core2_bluez_call (self, &self->list_call, "/", OBJECT_MANAGER_INTERFACE, "GetManagedObjects",
                     LIST_TIMEOUT_MS, list_done, self, NULL);
 }

@@ -105,7 +105,8 @@ Core2BluezDevice *core2_bluez_find_device (Core2Bluez *self, const char *address
  * does not answer. */
 void core2_bluez_refresh_device (Core2Bluez *self, Core2BluezDevice *device);
 
-/* BlueZ does not know @device any more, though it did not say so: as if it had. */
+/* BlueZ does not know @device any more, though it did not say so: as if it had; then BlueZ's objects are
+ * listed again, in case that is not so. */
 void core2_bluez_drop_device (Core2Bluez *self, Core2BluezDevice *device);
 
 /* Calls @visit for every device. */
@@ -170,10 +171,11 @@ typedef enum
 /* Queues Device1.Connect for @device. While it sleeps its call stays pending in bluetoothd (the kernel
  * listens, nothing is polled), up to CORE2_BLUEZ_MAX_PENDING of them at once; when others wait, the longest
  * pending gives up its place after 3 s, to one that is awake at once. A discovery of ours pauses for it, but for
- * CORE2_BLUEZ_CONNECT_WHILE_DISCOVERING. device->connect is NULL again when @done is called. */
+ * CORE2_BLUEZ_CONNECT_WHILE_DISCOVERING. @timeout_ms should be more than bluetoothd's own 41 s, so that its
+ * answer ends the call. device->connect is NULL again when @done is called. */
 void core2_bluez_connect_start (Core2Bluez *self, Core2BluezDevice *device,
-                                Core2BluezConnectHow how, Core2BluezConnectDone done,
-                                gpointer user_data);
+                                Core2BluezConnectHow how, guint timeout_ms,
+                                Core2BluezConnectDone done, gpointer user_data);
 
 /* The device gave a sign of life: a queued connect of it goes first. */
 void core2_bluez_connect_hurry (Core2Bluez *self, Core2BluezDevice *device);

@@ -8,7 +8,7 @@
 /* An attempt that fails sooner was aborted, not left unanswered. */
 #define QUICK_FAILURE_US (5 * G_USEC_PER_SEC)
 #define QUICK_RETRIES 4
-#define IN_PROGRESS_WAIT_MS 15000
+#define IN_PROGRESS_WAIT_MS 10000
 #define CONNECTION_LIMIT_PAUSE_MS 60000
 #define CONNECTION_LIMIT_JITTER_MS 15000
 #define SEARCH_MS 10000
@@ -168,5 +168,5 @@ chip_try_connect (Core2Chip *self)
       self->asleep_timer = g_timeout_add (ASLEEP_AFTER_MS, on_asleep, self);
     }
   core2_bluez_connect_start (self->services->bluez, self->device, how_to_connect (self),
-                             connect_done, self);
+                             self->services->config.connect_timeout * 1000, connect_done, self);
 }

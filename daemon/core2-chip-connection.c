@@ -192,10 +192,7 @@ on_stragglers_missing (gpointer user_data)
   self->missing_services++;
   if (self->missing_services == 2 && !self->removed_stale_device)
     {
-      self->removed_stale_device = TRUE;
-      chip_remove_device (self);
-      chip_connection_broken (self, CORE2_ERROR_NOT_SUPPORTED,
-                              "Bluetooth's list of the chip's services was out of date");
+      chip_services_stale (self);
       return G_SOURCE_REMOVE;
     }
   chip_connection_broken (self, CORE2_ERROR_NOT_SUPPORTED,

@@ -297,6 +297,9 @@ void chip_set_trusted (Core2Chip *self, gboolean trusted, Core2CallDone done);
 /* Lets BlueZ forget the device, and with it what it believes of its services. */
 void chip_remove_device (Core2Chip *self);
 void chip_set_ready (Core2Chip *self);
+/* BlueZ's copy of the chip's services is not what the chip has: drops the link and lets BlueZ forget the
+ * chip, once. */
+void chip_services_stale (Core2Chip *self);
 
 /* --- core2-chip-steps.c ---- */
 void chip_steps_load (Core2Chip *self);

@@ -88,20 +88,46 @@ first_steps_read (const GError *error, const guint8 *data, gsize size, gpointer 
   chip_info_ready (self);
 }
 
+/* Never touches bluetoothd's files: what it cannot forget, people have to know of. */
+void
+chip_services_stale (Core2Chip *self)
+{
+  gboolean first = !self->removed_stale_device;
+
+  chip_connection_broken (self, CORE2_ERROR_NOT_SUPPORTED,
+                          first ? "Bluetooth's list of the chip's services was out of date"
+                                : "Bluetooth's list of the chip's services stays out of date: "
+                                  "restart Bluetooth");
+  self->removed_stale_device = TRUE;
+  if (first && self->device != NULL)
+    chip_remove_device (self);
+}
+
 static void
-link_stuck (gpointer user_data)
+link_broken (Core2LinkFault fault, gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  if (self->session_started)
-    chip_connection_broken (self, CORE2_ERROR_TIMEOUT, "the chip stopped answering");
+  if (!self->session_started)
+    return;
+  switch (fault)
+    {
+    case CORE2_LINK_STUCK:
+      chip_connection_broken (self, CORE2_ERROR_TIMEOUT, "the chip stopped answering");
+      break;
+    case CORE2_LINK_STALE:
+      chip_services_stale (self);
+      break;
+    default:
+      g_assert_not_reached ();
+    }
 }
 
 void
 chip_session_start (Core2Chip *self)
 {
   self->link = core2_link_new (self->services->bluez, self->device,
-                               self->services->config.request_timeout * 1000, link_stuck, self);
+                               self->services->config.request_timeout * 1000, link_broken, self);
   self->session_started = TRUE;
   self->session_services = self->device->services_changes;
   self->first_sample = TRUE;

@@ -78,7 +78,8 @@ static const Option options[] = {
          "Local time at which a new day of steps begins, HH:MM. Who walks past midnight may like 04:00."),
 
   NUMBER ("Link", "ConnectTimeoutSec", connect_timeout, 60, 5, 600,
-          "How long one attempt to connect may take, in seconds."),
+          "How long BlueZ may take to answer a request to connect, in seconds. It gives up a chip that sleeps "
+          "after 41 s; with less than that here nobody listens for a sleeping chip at times."),
   NUMBER ("Link", "RequestTimeoutSec", request_timeout, 10, 1, 60,
           "How long a chip may take to answer a read, a write or a subscription, in seconds."),
   NUMBER ("Link", "ReadyTimeoutSec", ready_timeout, 30, 5, 120,

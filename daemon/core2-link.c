@@ -41,8 +41,9 @@ struct Core2Link
   Core2Bluez *bluez;
   Core2BluezDevice *device;
   guint timeout_ms;
-  Core2LinkStuck stuck;
+  Core2LinkBroken broken;
   gpointer user_data;
+  gboolean *freed;               /* set when the link is freed; NULL = nobody looks */
   GQueue queue;                  /* Request; the head is on its way when @call or @timer is set */
   Core2Call *call;
   guint timer;                   /* idle start, or pause before a retry */
@@ -117,6 +118,41 @@ kind_name (RequestKind kind)
     }
 }
 
+/* The head was not answered. Its waiters hear that first: they know best what it means to them, and may end the
+ * link themselves. */
+static void
+end_stuck (Core2Link *self, const GError *error)
+{
+  gboolean freed = FALSE;
+
+  self->freed = &freed;
+  finish_head (self, error, NULL, 0);
+  if (freed)
+    return;
+  self->freed = NULL;
+  self->broken (CORE2_LINK_STUCK, self->user_data);
+}
+
+/* The owner hears of it first, else it would not learn why the link ends. */
+static void
+end_stale (Core2Link *self, const GError *error)
+{
+  Request *request = g_queue_pop_head (&self->queue);
+
+  self->broken (CORE2_LINK_STALE, self->user_data);
+  request_end (request, error, NULL, 0);
+}
+
+/* BlueZ did not say that the characteristic went. */
+static gboolean
+is_unknown (Core2Link *self, const Request *request, const sd_bus_error *error)
+{
+  return (sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_OBJECT)
+          || sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_INTERFACE)
+          || sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_METHOD))
+         && self->device->services_resolved && core2_link_has (self, request->uuid);
+}
+
 /* Our own earlier StartNotify: BlueZ keeps a client's subscription. It may also be under way still, or be of a
  * link that broke meanwhile. */
 static gboolean
@@ -163,14 +199,13 @@ request_done (sd_bus_message *reply, const sd_bus_error *bus_error, gpointer use
     error = g_error_new (CORE2_ERROR, CORE2_ERROR_NOT_CONNECTED, "the connection to %s ended",
                          self->device->address);
 
-  Core2LinkStuck stuck = self->stuck;
-  gpointer user = self->user_data;
-  gboolean is_stuck = error != NULL && error->code == CORE2_ERROR_TIMEOUT;
-
-  /* An empty array has no address in sd-bus. */
-  finish_head (self, error, data != NULL ? data : (const guint8 *) "", size);
-  if (is_stuck)
-    stuck (user);
+  if (error != NULL && error->code == CORE2_ERROR_TIMEOUT)
+    end_stuck (self, error);
+  else if (bus_error != NULL && is_unknown (self, request, bus_error))
+    end_stale (self, error);
+  else
+    /* An empty array has no address in sd-bus. */
+    finish_head (self, error, data != NULL ? data : (const guint8 *) "", size);
 }
 
 static sd_bus_message *
@@ -337,14 +372,14 @@ core2_link_has (Core2Link *self, const char *uuid)
 
 Core2Link *
 core2_link_new (Core2Bluez *bluez, Core2BluezDevice *device, guint timeout_ms,
-                Core2LinkStuck stuck, gpointer user_data)
+                Core2LinkBroken broken, gpointer user_data)
 {
   Core2Link *self = g_new0 (Core2Link, 1);
 
   self->bluez = bluez;
   self->device = device;
   self->timeout_ms = timeout_ms;
-  self->stuck = stuck;
+  self->broken = broken;
   self->user_data = user_data;
   g_queue_init (&self->queue);
   return self;
@@ -360,6 +395,8 @@ core2_link_free (Core2Link *self)
                                           "the connection to %s ended", self->device->address);
   Request *request;
 
+  if (self->freed != NULL)
+    *self->freed = TRUE;
   core2_call_cancel (&self->call);
   g_clear_handle_id (&self->timer, g_source_remove);
   while ((request = g_queue_pop_head (&self->queue)) != NULL)

@@ -18,13 +18,21 @@ typedef struct Core2Link Core2Link;
 typedef void (*Core2LinkDone) (const GError *error, const guint8 *data, gsize size,
                                gpointer user_data);
 
-/* A request was not answered in time: nothing that follows on this link will be, because ATT carries one
- * request at a time. Called after the request's own end. */
-typedef void (*Core2LinkStuck) (gpointer user_data);
+typedef enum
+{
+  /* A request was not answered in time: nothing that follows on this link will be, because ATT carries one
+   * request at a time. */
+  CORE2_LINK_STUCK,
+  /* BlueZ does not know a characteristic that it listed: its copy of the services is old. */
+  CORE2_LINK_STALE,
+} Core2LinkFault;
+
+/* The link serves no more; it may be freed in here. */
+typedef void (*Core2LinkBroken) (Core2LinkFault fault, gpointer user_data);
 
 /* @device must outlive the link. @timeout_ms bounds each request. */
 Core2Link *core2_link_new (Core2Bluez *bluez, Core2BluezDevice *device, guint timeout_ms,
-                           Core2LinkStuck stuck, gpointer user_data);
+                           Core2LinkBroken broken, gpointer user_data);
 
 /* Ends the link; every request that waits is ended with CORE2_ERROR_NOT_CONNECTED. */
 void core2_link_free (Core2Link *self);

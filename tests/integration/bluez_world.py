@@ -13,7 +13,7 @@ ERROR = "org.example.Core2.Error."
 HCI0 = "/org/bluez/hci0"
 FEE0 = "0000fee0-0000-1000-8000-00805f9b34fb"
 STEPS = "00000007-0000-3512-2118-0009af100700"
-BATTERY = "00000006-0000-3512-2118-0009af100700"
+BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"
 
 ADAPTER = "org.bluez.Adapter1"
 DEVICE = "org.bluez.Device1"
@@ -135,5 +135,5 @@ class World:
         self.chip.wait_property("StepsTotal", self.hands.get("StepsWalked"), timeout=PATIENCE)
 
 
-#: Makes a World: make_world("--gap", chips=2, chip_args=[…], daemon_args=[…], connected=True).
+#: Makes a World: make_world("--gap", centrals=1, chips=2, chip_args=[…], daemon_args=[…], connected=True).
 MakeWorld = Callable[..., World]

@@ -152,13 +152,16 @@ def make_world(
 
     def make(
         *bluez_args: str,
+        centrals: int = 1,
         chips: int = 1,
         chip_args: list[str] | None = None,
         daemon_args: list[str] | None = None,
         connected: bool = True,
     ) -> World:
-        bluez = virtual_bluez(f"--peripherals={max(chips, 2)}", *bluez_args)
-        radios = [f"hci{index + 1}" for index in range(chips)]
+        # Two chips of one host are there by themselves, on the real stack as well.
+        counts = (f"--centrals={centrals}", f"--peripherals={chips}")
+        bluez = virtual_bluez(*(counts if centrals > 1 or chips > 2 else ()), *bluez_args)
+        radios = [f"hci{centrals + index}" for index in range(chips)]
         players = virtual_chip(*radios, args=[*STANDING, *(chip_args or [])])
         world = World(bluez, players, core2d(*(daemon_args or [])))
         if connected:

@@ -157,3 +157,21 @@ class Client:
                 for key, value in options.items()
             },
         )
+
+
+class Profile:
+    """A GattProfile1 of the test: connect devices with these UUIDs."""
+
+    XML = """<node><interface name='org.freedesktop.DBus.ObjectManager'>
+      <method name='GetManagedObjects'><arg type='a{oa{sa{sv}}}' direction='out'/></method>
+      </interface></node>"""
+
+    def __init__(self, bus: Bus, uuid: str) -> None:
+        node = Gio.DBusNodeInfo.new_for_xml(self.XML)
+        self.uuid = uuid
+        bus.connection.register_object("/test/profile", node.interfaces[0], self._on_call)
+
+    def _on_call(self, _connection, _sender, _path, _interface, _method, _args, invocation):
+        properties = {"UUIDs": GLib.Variant("as", [self.uuid])}
+        objects = {"/test/profile/one": {"org.bluez.GattProfile1": properties}}
+        invocation.return_value(GLib.Variant("(a{oa{sa{sv}}})", (objects,)))
