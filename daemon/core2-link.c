@@ -147,10 +147,8 @@ end_stale (Core2Link *self, const GError *error)
 static gboolean
 is_unknown (Core2Link *self, const Request *request, const sd_bus_error *error)
 {
-  return (sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_OBJECT)
-          || sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_INTERFACE)
-          || sd_bus_error_has_name (error, SD_BUS_ERROR_UNKNOWN_METHOD))
-         && self->device->services_resolved && core2_link_has (self, request->uuid);
+  return core2_bluez_is_unknown_error (error) && self->device->services_resolved
+         && core2_link_has (self, request->uuid);
 }
 
 /* Our own earlier StartNotify: BlueZ keeps a client's subscription. It may also be under way still, or be of a
