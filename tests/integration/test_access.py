@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import both_buses
 from fake_polkit import FakePolkit
 from gi.repository import Gio, GLib
 from harness import (
@@ -197,6 +198,7 @@ def test_challenge(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
         bus.call(*CHIP, "SetAlias", GLib.Variant("(s)", ("new",)))
 
 
+@both_buses
 def test_interaction(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
     """Interaction is asked for exactly when the caller allows it."""
     args = GLib.Variant("(s)", ("new",))
@@ -219,6 +221,7 @@ def test_no_answer(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
     assert bus.managed_objects(CORE2, CORE2_PATH)[CHIP[1]][CHIP[2]]["Alias"] == "left shoe"
 
 
+@both_buses
 def test_caller_leaves(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
     """A dialog that nobody waits for is closed, and a yes that comes then is too late."""
     client = bus.connect()
@@ -302,6 +305,7 @@ def test_without_polkit(
     assert bus.call(*MANAGER, "AddChip", add()) == CHIP[1]
 
 
+@both_buses
 def test_polkit_comes_and_goes(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
     polkit.answer = (False, False)
     with raises_bus_error(DENIED):

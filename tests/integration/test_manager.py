@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from conftest import both_buses
 from gi.repository import Gio, GLib
 from harness import CORE2, Bus, Core2d, VirtualBluez, VirtualChips, chip_address, chip_path
 from harness import raises_bus_error, wait_for
@@ -139,6 +140,7 @@ def test_parallel_scans_share_a_discovery(world: World) -> None:
         client.close(None, None)
 
 
+@both_buses
 def test_caller_leaves(world: World) -> None:
     """Its scan ends with it, unless somebody else scans."""
     first, second = world.bus.connect(), world.bus.connect()
