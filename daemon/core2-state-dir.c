@@ -212,16 +212,17 @@ core2_state_dir_write (Core2StateDir *self, const char *name, const void *conten
   return FALSE;
 }
 
-static gboolean
-sync_dir (Core2StateDir *self, GError **error)
+/* Only a power cut could still take back what was done; to say that it was not done would be wrong. */
+static void
+sync_dir (Core2StateDir *self)
 {
   while (fsync (self->fd) < 0)
     if (errno != EINTR)
       {
-        set_error (error, "sync the folder", self->path, errno);
-        return FALSE;
+        core2_log_warning (NULL, TOPIC, "cannot sync the folder %s: %s", self->path,
+                           g_strerror (errno));
+        return;
       }
-  return TRUE;
 }
 
 gboolean
@@ -238,7 +239,8 @@ core2_state_dir_rename (Core2StateDir *self, const char *from, const char *to, g
         set_error (error, "rename", path, errno);
       return FALSE;
     }
-  return sync_dir (self, error);
+  sync_dir (self);
+  return TRUE;
 }
 
 gboolean
@@ -253,7 +255,8 @@ core2_state_dir_remove (Core2StateDir *self, const char *name, GError **error)
       set_error (error, "remove", path, errno);
       return FALSE;
     }
-  return sync_dir (self, error);
+  sync_dir (self);
+  return TRUE;
 }
 
 void

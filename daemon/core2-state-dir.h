@@ -34,12 +34,12 @@ Core2ReadResult core2_state_dir_read (Core2StateDir *self, const char *name, voi
 gboolean core2_state_dir_write (Core2StateDir *self, const char *name, const void *content,
                                 gsize size, GError **error);
 
-/* Renames over whatever @to was, durable. Sets *@missing instead of an error when there is no
+/* Renames over whatever @to was, durable (a disk that fails at that is only logged). Sets *@missing instead of an error when there is no
  * @from. */
 gboolean core2_state_dir_rename (Core2StateDir *self, const char *from, const char *to,
                                  gboolean *missing, GError **error);
 
-/* Removes a file, durable; one that is not there is no error. */
+/* Removes a file, durable as above; one that is not there is no error. */
 gboolean core2_state_dir_remove (Core2StateDir *self, const char *name, GError **error);
 
 /* Opens a file for reading and writing in place, mode 0600, which is made when missing. What is no

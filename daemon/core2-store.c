@@ -13,7 +13,9 @@
 #define RECORD_SUFFIX ".conf"
 #define KEY_SUFFIX ".key"
 #define PENDING_SUFFIX ".pending"
-#define NEW_SUFFIX ".new"
+#define NEW_SUFFIX ".new"         /* a key, until its record is there */
+#define STAGED_SUFFIX ".staged"   /* a record, until its key is there */
+#define REMOVED_SUFFIX ".removed" /* a record, until its keys are gone */
 #define RECORD_MAX (64 * 1024)
 
 struct Core2Store
@@ -53,22 +55,73 @@ open_live (Core2Store *self)
     core2_log_warning (NULL, TOPIC, "%s", error->message);
 }
 
-/* What a crash left of core2_store_save_with_key(): nobody was told that it is stored. */
+/* Calls @finish with the stem of each file of that suffix. */
 static gboolean
-drop_new_keys (Core2Store *self, GError **error)
+foreach_left_over (Core2Store *self, Core2StateDir *dir, const char *suffix,
+                   gboolean (*finish) (Core2Store *self, const char *stem, GError **error),
+                   GError **error)
 {
-  g_autoptr (GPtrArray) names = core2_state_dir_list (self->keys, NEW_SUFFIX, error);
+  g_autoptr (GPtrArray) names = core2_state_dir_list (dir, suffix, error);
 
   if (names == NULL)
     return FALSE;
   for (guint i = 0; i < names->len; i++)
     {
+      const char *name = names->pdata[i];
+      g_autofree char *stem = g_strndup (name, strlen (name) - strlen (suffix));
       g_autoptr (GError) problem = NULL;
 
-      if (!core2_state_dir_remove (self->keys, names->pdata[i], &problem))
+      if (!finish (self, stem, &problem))
         core2_log_warning (NULL, TOPIC, "%s", problem->message);
     }
   return TRUE;
+}
+
+/* Without its staged record the new key belongs to the record that is there. */
+static gboolean
+finish_new_key (Core2Store *self, const char *stem, GError **error)
+{
+  g_autofree char *from = g_strconcat (stem, NEW_SUFFIX, NULL);
+  g_autofree char *to = g_strconcat (stem, KEY_SUFFIX, NULL);
+  g_autofree char *staged = g_strconcat (stem, STAGED_SUFFIX, NULL);
+  gboolean missing;
+
+  if (core2_state_dir_has (self->chips, staged))
+    return core2_state_dir_remove (self->keys, from, error);
+  return core2_state_dir_rename (self->keys, from, to, &missing, error) || missing;
+}
+
+static gboolean
+drop_staged (Core2Store *self, const char *stem, GError **error)
+{
+  g_autofree char *staged = g_strconcat (stem, STAGED_SUFFIX, NULL);
+
+  return core2_state_dir_remove (self->chips, staged, error);
+}
+
+static gboolean
+finish_removal (Core2Store *self, const char *stem, GError **error)
+{
+  static const char *const suffixes[] = { PENDING_SUFFIX, NEW_SUFFIX, KEY_SUFFIX };
+  g_autofree char *removed = g_strconcat (stem, REMOVED_SUFFIX, NULL);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
+    {
+      g_autofree char *name = g_strconcat (stem, suffixes[i], NULL);
+
+      if (!core2_state_dir_remove (self->keys, name, error))
+        return FALSE;
+    }
+  return core2_state_dir_remove (self->chips, removed, error);
+}
+
+/* What a crash left of core2_store_save_with_key() and core2_store_remove(). */
+static gboolean
+finish_left_overs (Core2Store *self, GError **error)
+{
+  return foreach_left_over (self, self->keys, NEW_SUFFIX, finish_new_key, error)
+         && foreach_left_over (self, self->chips, STAGED_SUFFIX, drop_staged, error)
+         && foreach_left_over (self, self->chips, REMOVED_SUFFIX, finish_removal, error);
 }
 
 Core2Store *
@@ -94,7 +147,7 @@ core2_store_open (const char *directory, GError **error)
   core2_state_dir_sweep (self->chips);
   core2_state_dir_sweep (self->keys);
   open_live (self);
-  if (!drop_new_keys (self, error))
+  if (!finish_left_overs (self, error))
     return NULL;
   return g_steal_pointer (&self);
 }
@@ -207,19 +260,23 @@ core2_store_load_all (Core2Store *self, GError **error)
   return g_steal_pointer (&records);
 }
 
+static gboolean
+may_write (Core2Store *self, const char *address, GError **error)
+{
+  if (!g_hash_table_contains (self->untouchable, address))
+    return TRUE;
+  g_set_error (error, CORE2_ERROR, CORE2_ERROR_STORAGE,
+               "the record of %s could not be loaded and is not overwritten", address);
+  return FALSE;
+}
+
 gboolean
 core2_store_save (Core2Store *self, const Core2ChipRecord *record, GError **error)
 {
   g_autofree char *name = make_name (record->address, RECORD_SUFFIX, error);
 
-  if (name == NULL)
+  if (name == NULL || !may_write (self, record->address, error))
     return FALSE;
-  if (g_hash_table_contains (self->untouchable, record->address))
-    {
-      g_set_error (error, CORE2_ERROR, CORE2_ERROR_STORAGE,
-                   "the file chips/%s could not be loaded and is not overwritten", name);
-      return FALSE;
-    }
 
   g_autofree char *text = core2_chip_record_to_text (record);
 
@@ -353,14 +410,20 @@ gboolean
 core2_store_remove (Core2Store *self, const char *address, GError **error)
 {
   g_autofree char *name = make_name (address, RECORD_SUFFIX, error);
+  g_autofree char *removed = name == NULL ? NULL : make_name (address, REMOVED_SUFFIX, error);
+  g_autofree char *stem = removed == NULL ? NULL : make_name (address, "", error);
+  g_autoptr (GError) problem = NULL;
+  gboolean missing;
 
-  if (name == NULL || !core2_store_discard_pending_key (self, address, error)
-      || !remove_key (self, address, KEY_SUFFIX, error)
-      || !core2_state_dir_remove (self->chips, name, error))
+  if (stem == NULL
+      || (!core2_state_dir_rename (self->chips, name, removed, &missing, error) && !missing))
     return FALSE;
   g_hash_table_remove (self->untouchable, address);
   if (self->live != NULL)
     core2_live_remove (self->live, address);
+  /* The chip is forgotten; what is left goes now or at the next start. */
+  if (!finish_removal (self, stem, &problem))
+    core2_log_warning (NULL, TOPIC, "%s", problem->message);
   return TRUE;
 }
 
@@ -378,10 +441,10 @@ restore_record (Core2Store *self, const char *address, const char *name, const c
     core2_log_warning (NULL, TOPIC, "%s", error->message);
 }
 
-/* The record is written between the two steps of the key, of which the second needs no room on the disk. */
+/* Puts the staged record in its place, which decides, and then the key, which needs no room on the disk. */
 static gboolean
-save_then_rename (Core2Store *self, const Core2ChipRecord *record, const char *from,
-                  const char *to, GError **error)
+commit_with_key (Core2Store *self, const Core2ChipRecord *record, const char *staged,
+                 const char *from, const char *to, GError **error)
 {
   g_autofree char *name = make_name (record->address, RECORD_SUFFIX, error);
   g_autofree char *old = g_malloc (RECORD_MAX);
@@ -397,12 +460,18 @@ save_then_rename (Core2Store *self, const Core2ChipRecord *record, const char *f
                    reason);
       return FALSE;
     }
-  if (!core2_store_save (self, record, error))
-    return FALSE;
+  core2_store_note (self, record, NULL);
+  if (!core2_state_dir_rename (self->chips, staged, name, &missing, error))
+    {
+      if (missing)
+        g_set_error (error, CORE2_ERROR, CORE2_ERROR_STORAGE, "the file chips/%s has gone", staged);
+      return FALSE;
+    }
   if (core2_state_dir_rename (self->keys, from, to, &missing, error))
     return TRUE;
   if (missing)
     g_set_error (error, CORE2_ERROR, CORE2_ERROR_STORAGE, "the file keys/%s has gone", from);
+  core2_state_dir_remove (self->keys, from, NULL);
   restore_record (self, record->address, name, result == CORE2_READ_OK ? old : NULL, size);
   return FALSE;
 }
@@ -413,11 +482,18 @@ core2_store_save_with_key (Core2Store *self, const Core2ChipRecord *record,
 {
   g_autofree char *from = make_name (record->address, NEW_SUFFIX, error);
   g_autofree char *to = from == NULL ? NULL : make_name (record->address, KEY_SUFFIX, error);
+  g_autofree char *staged = to == NULL ? NULL : make_name (record->address, STAGED_SUFFIX, error);
 
-  if (to == NULL || !write_key (self, record->address, NEW_SUFFIX, key, error))
+  if (staged == NULL || !may_write (self, record->address, error))
     return FALSE;
-  if (save_then_rename (self, record, from, to, error))
+
+  g_autofree char *text = core2_chip_record_to_text (record);
+
+  if (core2_state_dir_write (self->chips, staged, text, strlen (text), error)
+      && write_key (self, record->address, NEW_SUFFIX, key, error)
+      && commit_with_key (self, record, staged, from, to, error))
     return TRUE;
   core2_state_dir_remove (self->keys, from, NULL);
+  core2_state_dir_remove (self->chips, staged, NULL);
   return FALSE;
 }

@@ -61,15 +61,15 @@ gboolean core2_store_save (Core2Store *self, const Core2ChipRecord *record, GErr
 gboolean core2_store_note (Core2Store *self, const Core2ChipRecord *record, GError **error);
 
 /*
- * Writes a record and the key of its chip: both, or neither. On failure both old files, or their absence,
- * are as before.
+ * Writes a record and the key of its chip: both, or neither. On failure, and over a crash, both old files, or
+ * their absence, are as before.
  */
 gboolean core2_store_save_with_key (Core2Store *self, const Core2ChipRecord *record,
                                     const guint8 key[CORE2_KEY_SIZE], GError **error);
 
 /*
- * Forgets a chip: its record, key and pending key. What does not exist is no error. The keys go
- * first, so a failure on the way never leaves a key of a chip that is not remembered.
+ * Forgets a chip: its record, key and pending key. What does not exist is no error. All
+ * or nothing, also over a crash: what is left of the files goes at the next start.
  */
 gboolean core2_store_remove (Core2Store *self, const char *address, GError **error);
 
