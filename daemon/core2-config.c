@@ -199,10 +199,11 @@ apply_option (Core2Config *self, const Option *option, GKeyFile *file, const cha
   g_autofree char *min = option->format (option->min);
   g_autofree char *max = option->format (option->max);
   g_autofree char *raw = g_key_file_get_value (file, option->group, option->key, NULL);
+  g_autofree char *shown = g_utf8_make_valid (raw, -1);
 
   g_set_error (error, CORE2_ERROR, CORE2_ERROR_INVALID_ARGUMENTS,
                "%s: [%s] %s=%s is not valid: it must be from %s to %s", place, option->group,
-               option->key, raw, min, max);
+               option->key, shown, min, max);
   return FALSE;
 }
 
@@ -236,16 +237,14 @@ apply_group (Core2Config *self, const char *group, GKeyFile *file, const char *p
   return TRUE;
 }
 
-static gboolean
-apply_file (Core2Config *self, const char *path, GError **error)
+gboolean
+core2_config_apply_text (Core2Config *self, const char *path, const char *text, gsize size,
+                         GError **error)
 {
   g_autoptr (GKeyFile) file = g_key_file_new ();
   g_autoptr (GError) problem = NULL;
-  g_autofree char *text = NULL;
-  gsize size;
 
-  if (!g_file_get_contents (path, &text, &size, &problem)
-      || !g_key_file_load_from_data (file, text, size, G_KEY_FILE_NONE, &problem))
+  if (!g_key_file_load_from_data (file, text, size, G_KEY_FILE_NONE, &problem))
     {
       g_autofree char *reason = g_utf8_make_valid (problem->message, -1);
 
@@ -259,6 +258,19 @@ apply_file (Core2Config *self, const char *path, GError **error)
     if (!apply_group (self, groups[i], file, path, text, error))
       return FALSE;
   return TRUE;
+}
+
+static gboolean
+apply_file (Core2Config *self, const char *path, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  g_autofree char *text = NULL;
+  gsize size;
+
+  if (g_file_get_contents (path, &text, &size, &problem))
+    return core2_config_apply_text (self, path, text, size, error);
+  g_set_error (error, CORE2_ERROR, CORE2_ERROR_INVALID_ARGUMENTS, "%s: %s", path, problem->message);
+  return FALSE;
 }
 
 /* Adds DIRECTORY/NAME.conf to @files (name -> path) where the name is not there yet. */

@@ -68,6 +68,13 @@ gboolean core2_config_load_directories (Core2Config *self, const char *const *di
                                         GError **error);
 
 /*
+ * Applies the contents of one file to @self, which may be changed in part when it fails. @text has @size
+ * bytes, which may be any, and a NUL behind them. @path is for messages.
+ */
+gboolean core2_config_apply_text (Core2Config *self, const char *path, const char *text,
+                                  gsize size, GError **error);
+
+/*
  * Prints @self in the format of the file, each option with its documentation as a comment. What it prints
  * can be read back.
  */
