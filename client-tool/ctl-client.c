@@ -160,7 +160,8 @@ ctl_client_start_service (CtlClient *self, const char *name, gboolean start, GEr
   /* Not asked first: for a name that is owned, but that cannot be started, this is an error. */
   if (start)
     {
-      g_autofree char *progress = g_strdup_printf ("starting %s ...", name);
+      g_autofree char *progress = g_strdup_printf (
+          "starting %s ...", g_str_equal (name, CTL_BUS_NAME) ? "core2d" : name);
 
       ctl_progress_show (progress);
       started

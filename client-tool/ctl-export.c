@@ -131,28 +131,6 @@ take (Export *self, const char *data, gsize size)
 }
 
 static gboolean
-on_data (int fd, GIOCondition condition, gpointer user_data)
-{
-  Export *self = user_data;
-  char data[65536];
-  gssize n = read (fd, data, sizeof data);
-
-  if (n > 0)
-    take (self, data, (gsize) n);
-  if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
-    return G_SOURCE_CONTINUE;
-  self->ended = TRUE;
-  return G_SOURCE_REMOVE;
-}
-
-static void
-export_done (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  Export *self = user_data;
-  self->result = g_object_ref (result);
-}
-
-static gboolean
 on_progress (gpointer user_data)
 {
   Export *self = user_data;
@@ -164,6 +142,31 @@ on_progress (gpointer user_data)
   if (self->begun)
     ctl_progress_show (text);
   return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_data (int fd, GIOCondition condition, gpointer user_data)
+{
+  Export *self = user_data;
+  char data[65536];
+  gssize n = read (fd, data, sizeof data);
+  gboolean begins = !self->begun;
+
+  if (n > 0)
+    take (self, data, (gsize) n);
+  if (begins)
+    on_progress (self);
+  if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+    return G_SOURCE_CONTINUE;
+  self->ended = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+static void
+export_done (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Export *self = user_data;
+  self->result = g_object_ref (result);
 }
 
 static void

@@ -269,6 +269,16 @@ def test_export_since_last(ctl: World, tmp_path: Path) -> None:
     ctl("export", "--since-last", status=7)
 
 
+def test_progress_of_an_export(ctl: World, bus: Bus, tmp_path: Path) -> None:
+    ctl.fill("samples", sample_rows(0, 10))
+    screen = Terminal([CORE2CTL, "export", "-o", tmp_path / "steps.csv"], bus.env)
+    screen.wait_text("exporting left chip: ")
+    screen.wait_text("20 rows are in ")
+    assert screen.wait() == 0
+    assert screen.output.rsplit("\r\x1b[K", 1)[1].startswith("20 rows")
+    screen.close()
+
+
 def test_export_with_a_broken_memory(ctl: World) -> None:
     """It is not taken for an empty one, which would write everything again."""
     ctl.fill("samples", sample_rows(0, 3))

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 from gi.repository import Gio, GLib
-from harness import Bus, Core2d, Process, VirtualBluez, VirtualChips, build_directory, chip_address
+from harness import CORE2, Bus, Core2d, Process, VirtualBluez, VirtualChips, build_directory, chip_address
 from harness import wait_for
+from harness.bus import DBUS
 from harness.terminal import Terminal
 
 StartTerminal = Callable[..., Terminal]
@@ -247,6 +248,31 @@ def test_no_color(world: World, terminal: StartTerminal) -> None:
     assert plain.wait() == 0
     assert "\x1b" not in plain.output
     assert "my shoe" in plain.output
+
+
+def test_daemon_that_is_being_started(make_bus: Callable[..., Bus], tmp_path: Path) -> None:
+    """The bus starts core2d for core2ctl; while that lasts it says so, and then goes on."""
+    go_on = tmp_path / "go-on"
+    os.mkfifo(go_on)
+    (state := tmp_path / "state").mkdir(mode=0o700)
+    program = build_directory() / "daemon" / "core2d"
+    script = tmp_path / "start"
+    script.write_text(f"#!/bin/sh\nread word <'{go_on}'\nexec '{program}' --state-directory='{state}'\n")
+    script.chmod(0o755)
+    (services := tmp_path / "services").mkdir()
+    (services / f"{CORE2}.service").write_text(f"[D-BUS Service]\nName={CORE2}\nExec={script}\n")
+    # Only a session's bus starts programs by itself.
+    bus = make_bus(extra=f"<type>session</type><servicedir>{services}</servicedir>")
+
+    screen = Terminal([CORE2CTL, "status"], bus.env)
+    screen.wait_text("starting core2d ...")
+    go_on.write_text("word\n")
+    screen.wait_text("No chip has been added yet.")
+    assert screen.wait() == 0
+    screen.close()
+    pid = bus.call(*DBUS, "GetConnectionUnixProcessID", GLib.Variant("(s)", (CORE2,)))
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), what="the end of core2d")
 
 
 def test_connecting_on_a_terminal(world: World, terminal: StartTerminal) -> None:
