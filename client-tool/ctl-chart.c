@@ -43,8 +43,8 @@ ctl_chart_summarize (CtlDays *days, const char *separator)
                               summary.n_known, separator, date, best);
     }
   if (summary.n_goal > 0)
-    g_string_append_printf (text, "%sgoal reached on %u of %u days", separator, summary.n_reached,
-                            summary.n_goal);
+    g_string_append_printf (text, "%sgoal reached on %u of %u day%s", separator, summary.n_reached,
+                            summary.n_goal, summary.n_goal == 1 ? "" : "s");
   return g_string_free (text, FALSE);
 }
 

@@ -11,9 +11,9 @@
 #include "ctl-output.h"
 
 /*
- * export: the samples of the chips one after the other. core2d writes to a pipe, and what comes out
- * is collected first: a slow reader, such as a pager, would be too slow for core2d, and an error in the
- * middle leaves nothing half done.
+ * export: the samples of the chips one after the other. core2d writes to a pipe, and what comes
+ * out is collected first: a slow reader, such as a pager, would be too slow for core2d, and an
+ * error in the middle leaves nothing half done.
  */
 
 static char *option_format;
@@ -285,15 +285,21 @@ print_done (const Export *self, gboolean json)
     printf ("%" G_GUINT64_FORMAT " rows are in %s.\n", self->rows, option_output);
 }
 
-/* First the rows come to their place, then their end is remembered: a row may come twice, none is lost. */
+/*
+ * First the rows come to their place, then their end is remembered: a row may come twice, none is
+ * lost.
+ */
 static gboolean
 finish (Export *self, GKeyFile *state, GError **error)
 {
   if (self->rows == 0)
     {
       g_set_error_literal (error, CTL_ERROR, CTL_EXIT_NO_DATA,
-                           option_since_last ? "nothing new has been counted"
-                                             : "nothing has been counted yet");
+                           option_since_last
+                               ? "nothing new has been counted.\n"
+                                 "The minute that is running comes when it has ended."
+                               : "nothing has been counted yet.\n"
+                                 "Shake a chip so that core2d can connect, and walk a minute.");
       return FALSE;
     }
   return ctl_file_commit (self->file, error) && (state == NULL || save_state (state, error));
