@@ -93,6 +93,18 @@ core2_calendar_get_bounds (Core2Calendar *self, gint64 wall_us, gint64 *start_us
   *end_us = self->end_us;
 }
 
+void
+core2_calendar_get_day_bounds (Core2Calendar *self, Core2Day day, gint64 *start_us, gint64 *end_us)
+{
+  GDate date;
+
+  g_date_clear (&date, 1);
+  g_date_set_dmy (&date, (GDateDay) (day % 100), (GDateMonth) (day / 100 % 100),
+                  (GDateYear) (day / 10000));
+  *start_us = get_instant_us (self->zone, g_date_get_julian (&date), self->day_start_minutes);
+  *end_us = get_instant_us (self->zone, g_date_get_julian (&date) + 1, self->day_start_minutes);
+}
+
 gint64
 core2_calendar_get_last_midnight (Core2Calendar *self, gint64 wall_us)
 {

@@ -44,6 +44,11 @@ Core2Day core2_calendar_get_day (Core2Calendar *self, gint64 wall_us);
 void core2_calendar_get_bounds (Core2Calendar *self, gint64 wall_us, gint64 *start_us,
                                 gint64 *end_us);
 
+/* When @day, which must be a date that exists, begins, and when the next one does. The two are the same for
+ * a day that the zone skips. */
+void core2_calendar_get_day_bounds (Core2Calendar *self, Core2Day day, gint64 *start_us,
+                                    gint64 *end_us);
+
 /* The last midnight (00:00, whatever the start of the day is) at or before @wall_us. Chips reset
  * their counters at midnight. */
 gint64 core2_calendar_get_last_midnight (Core2Calendar *self, gint64 wall_us);

@@ -53,19 +53,16 @@ get_steps (const Core2StepsState *state, Core2Day day)
 /* Steps of one day that the file lacks: made after what it has, and before the last sample. */
 static void
 add_missing_sample (Core2HistoryChip *self, const Core2StepsState *filed,
-                    const Core2StepsState *state, const Core2StepsDay *day, guint32 steps)
+                    const Core2StepsState *state, Core2Day day, guint32 steps)
 {
-  Core2Calendar *calendar = self->history->calendar;
-  gint64 until_us = state->trusted.wall_us;
   gint64 from_us = filed->has_trusted ? filed->trusted.wall_us : 0;
   gint64 start_us;
   gint64 end_us;
 
-  core2_calendar_get_bounds (calendar, until_us, &start_us, &end_us);
-  while (core2_calendar_get_day (calendar, start_us) > day->day)
-    core2_calendar_get_bounds (calendar, start_us - 1, &start_us, &end_us);
-  if (core2_calendar_get_day (calendar, start_us) == day->day)
-    history_chip_queue_estimate (self, MAX (from_us, start_us), MIN (until_us, end_us), steps);
+  core2_calendar_get_day_bounds (self->history->calendar, day, &start_us, &end_us);
+  from_us = CLAMP (from_us, start_us, end_us);
+  history_chip_queue_estimate (self, from_us, CLAMP (state->trusted.wall_us, from_us, end_us),
+                               steps);
 }
 
 /* The chip's record counted more than the file has: core2d was killed before it wrote, or could not, or the
@@ -84,7 +81,7 @@ add_missing (Core2HistoryChip *self, const Core2StepsState *filed, const Core2St
       entry = history_chip_get_day (self, day->day);
       entry->steps += day->steps - known;
       entry->estimated += day->steps - known;
-      add_missing_sample (self, filed, state, day, day->steps - known);
+      add_missing_sample (self, filed, state, day->day, day->steps - known);
     }
 }
 
