@@ -12,6 +12,9 @@
 /* "Core" in ASCII: file(1) and others can tell what it is. */
 #define APPLICATION_ID 0x436f7265
 
+/* A higher version is no version. */
+#define VERSION_MAX 1000
+
 /* Up to this size the whole file is checked when it is opened, which takes some 100 ms; of a larger one
  * the tables that carry the counting. Damage elsewhere shows when it is read. */
 #define CHECK_ALL_MAX (32 * 1024 * 1024)
@@ -87,7 +90,18 @@ static const char *const texts[N_STATEMENTS] = {
 gboolean
 history_is_damage (int code)
 {
-  return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+  switch (code & 0xff)
+    {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    /* Tables and rows that are not as they were made. */
+    case SQLITE_ERROR:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+      return TRUE;
+    default:
+      return FALSE;
+    }
 }
 
 /* --- statements --------------------------------------------------------------------------------- */
@@ -236,7 +250,7 @@ set_up (sqlite3 *db, goffset size, HistoryOpenResult *result, char **reason)
     code = get_number (db, "PRAGMA user_version", &version);
   if (code != SQLITE_OK)
     return code;
-  if (version < 0 || (version > 0 && application != APPLICATION_ID))
+  if (version < 0 || version > VERSION_MAX || (version > 0 && application != APPLICATION_ID))
     {
       *result = HISTORY_OPEN_DAMAGED;
       *reason = g_strdup ("it is another program's");
@@ -264,7 +278,15 @@ set_up (sqlite3 *db, goffset size, HistoryOpenResult *result, char **reason)
                          "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 4194304; "
                          "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF",
                          NULL, NULL, NULL);
-  return code == SQLITE_OK ? migrate (db, version) : code;
+  if (code == SQLITE_OK)
+    code = migrate (db, version);
+  if (code == SQLITE_OK && sqlite3_db_readonly (db, "main") != 0)
+    {
+      /* We may write the file, but its header says that it is for reading alone. */
+      *result = HISTORY_OPEN_DAMAGED;
+      *reason = g_strdup ("its header is wrong");
+    }
+  return code;
 }
 
 HistoryOpenResult
