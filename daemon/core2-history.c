@@ -148,7 +148,7 @@ schedule_flush (Core2History *self)
 
   if (self->n_added >= CORE2_HISTORY_BATCH && *self->error == '\0' && since >= FLUSH_PAUSE_US)
     core2_history_flush (self, NULL);
-  else if (self->flush_timer == 0)
+  else if (self->flush_timer == 0 && !self->read_only)
     self->flush_timer = g_timeout_add_seconds (CORE2_HISTORY_FLUSH_S, on_flush, self);
 }
 
@@ -453,7 +453,8 @@ core2_history_flush (Core2History *self, GError **error)
         break;
       retried = TRUE;
     }
-  self->flush_timer = g_timeout_add_seconds (CORE2_HISTORY_FLUSH_S, on_flush, self);
+  if (!self->read_only)
+    self->flush_timer = g_timeout_add_seconds (CORE2_HISTORY_FLUSH_S, on_flush, self);
   return FALSE;
 }
 

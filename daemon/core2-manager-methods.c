@@ -164,6 +164,21 @@ forget_in_bluez (Core2Manager *self, const char *address)
   sd_bus_message_unref (message);
 }
 
+/* A history that stays need not be writable. */
+static gboolean
+remove_history (Core2Manager *self, const char *address, gboolean delete, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+
+  if (core2_history_remove_chip (self->services.history, address, delete, &problem))
+    return TRUE;
+  if (delete)
+    g_propagate_error (error, g_steal_pointer (&problem));
+  else
+    core2_log_warning (address, "history", "%s", problem->message);
+  return !delete;
+}
+
 static void
 remove_chip (Core2Request *request)
 {
@@ -178,8 +193,7 @@ remove_chip (Core2Request *request)
       return;
     }
   address = g_strdup (core2_chip_get_address (chip));
-  if ((core2_chip_is_remembered (chip)
-       && !core2_history_remove_chip (self->services.history, address, request->number != 0, &error))
+  if ((core2_chip_is_remembered (chip) && !remove_history (self, address, request->number != 0, &error))
       || !core2_store_remove (self->services.store, address, &error))
     {
       core2_request_fail_gerror (request, error);
