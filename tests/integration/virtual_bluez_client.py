@@ -9,12 +9,14 @@ from gi.repository import Gio, GLib
 from harness import Bus, Remote, SignalLog, VirtualBluez, VirtualChips, chip_address, wait_for
 from harness.bus import OBJECT_MANAGER, PROPERTIES
 
+CHIP_SERVICE = "0000fee0-0000-1000-8000-00805f9b34fb"
 STEPS = "00000007-0000-3512-2118-0009af100700"
 ORIENTATION = "00000003-0000-3512-2118-0009af100700"
 HARDWARE_REVISION = "00002a27-0000-1000-8000-00805f9b34fb"
 
 ADAPTER = "org.bluez.Adapter1"
 DEVICE = "org.bluez.Device1"
+SERVICE = "org.bluez.GattService1"
 CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 
 NO_OPTIONS: dict[str, GLib.Variant] = {}
@@ -127,6 +129,14 @@ class Client:
             and interfaces.get(CHARACTERISTIC, {}).get("UUID") == uuid
         ]
         return self.bluez.remote(paths[0], CHARACTERISTIC)
+
+    def services(self) -> dict[str, str]:
+        """UUID of each of the chip's services, by path."""
+        return {
+            path: interfaces[SERVICE]["UUID"]
+            for path, interfaces in self.objects.items()
+            if path.startswith(self.device_path) and SERVICE in interfaces
+        }
 
     def changes(self, path: str) -> SignalLog:
         return self.signals(path, PROPERTIES, "PropertiesChanged")

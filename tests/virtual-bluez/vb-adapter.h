@@ -36,6 +36,7 @@ struct _VbAdapter
   GPtrArray *advertisements; /* of vb-advertising.c */
   GPtrArray *applications;   /* of vb-application.c */
   GPtrArray *services;       /* VbLocalService: the GATT database that others see, by handle */
+  guint16 next_handle;       /* of the next service there */
   GHashTable *profile_uuids; /* UUIDs of registered GattProfile1: connect those devices by itself */
 };
 

@@ -401,35 +401,15 @@ vb_application_dispose (VbAdapter *adapter)
   g_hash_table_unref (adapter->profile_uuids);
 }
 
-/* A process that served this adapter's peers is gone: so is the device it played, with its links.
- */
-static void
-drop_links_to (VbAdapter *adapter)
-{
-  g_autoptr (GList) devices = g_hash_table_get_values (adapter->devices);
-
-  for (GList *l = devices; l != NULL; l = l->next)
-    {
-      VbDevice *device = l->data;
-      if (device->link != NULL && device->link->peripheral == device)
-        vb_link_drop (device->link);
-    }
-}
-
+/* A process is gone, and with it what it served: as with bluetoothd 5.66, its links stay, without its services. */
 void
 vb_application_client_gone (VbAdapter *adapter, const char *client)
 {
-  gboolean served = FALSE;
-
   for (guint i = adapter->applications->len; i-- > 0;)
     {
       Application *application = adapter->applications->pdata[i];
 
-      if (!g_str_equal (application->owner, client))
-        continue;
-      if (!served && application->characteristic_paths->len > 0)
-        drop_links_to (adapter);
-      served = served || application->characteristic_paths->len > 0;
-      unregister (adapter, application);
+      if (g_str_equal (application->owner, client))
+        unregister (adapter, application);
     }
 }

@@ -145,9 +145,19 @@ assign_handles (VbLocalService *service, guint16 handle)
     }
 }
 
-/* Those who are connected learn of the change, as by a Service Changed indication. */
+static gboolean
+has_service (VbAdapter *adapter, const char *uuid)
+{
+  for (guint i = 0; i < adapter->services->len; i++)
+    if (g_str_equal (((VbLocalService *)adapter->services->pdata[i])->uuid, uuid))
+      return TRUE;
+  return FALSE;
+}
+
+/* Those who are connected learn of the change, as by a Service Changed indication.
+ * @added, @removed: (nullable): the service */
 static void
-database_changed (VbAdapter *adapter)
+database_changed (VbAdapter *adapter, VbLocalService *added, GPtrArray *removed)
 {
   GHashTableIter iter;
   VbDevice *device;
@@ -156,29 +166,32 @@ database_changed (VbAdapter *adapter)
     return;
   g_hash_table_iter_init (&iter, adapter->devices);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *)&device))
-    if (device->link != NULL && device->link->peripheral == device && device->link->resolved)
-      vb_gatt_client_sync (device->link->central);
+    {
+      if (device->link == NULL || device->link->peripheral != device || !device->link->resolved)
+        continue;
+      VbDevice *central = device->link->central;
+      if (added != NULL)
+        vb_device_add_uuids (central, (const char *const[]){ added->uuid, NULL });
+      vb_gatt_client_sync (central);
+      for (guint i = 0; removed != NULL && i < removed->len; i++)
+        {
+          const char *uuid = ((VbLocalService *)removed->pdata[i])->uuid;
+
+          if (!has_service (adapter, uuid))
+            vb_device_remove_uuid (central, uuid);
+        }
+    }
 }
 
+/* Behind all that ever were there, like bluetoothd: handles of services that went are not used again. */
 static void
 place (VbAdapter *adapter, VbLocalService *service)
 {
-  guint16 handle = 1, size = count_handles (service);
-  guint position = 0;
-
-  /* The first gap that is large enough, like bluetoothd after an application went. */
-  for (; position < adapter->services->len; position++)
-    {
-      VbLocalService *next = adapter->services->pdata[position];
-
-      if (next->handle - handle >= size)
-        break;
-      handle = next->handle + count_handles (next);
-    }
-  assign_handles (service, handle);
+  assign_handles (service, adapter->next_handle);
+  adapter->next_handle += count_handles (service);
   for (guint i = 0; i < service->characteristics->len; i++)
     ((VbLocalCharacteristic *)service->characteristics->pdata[i])->adapter = adapter;
-  g_ptr_array_insert (adapter->services, position, service);
+  g_ptr_array_add (adapter->services, service);
 }
 
 /* Takes the service over and gives it handles. */
@@ -186,7 +199,7 @@ void
 vb_database_insert (VbAdapter *adapter, VbLocalService *service)
 {
   place (adapter, service);
-  database_changed (adapter);
+  database_changed (adapter, service, NULL);
 }
 
 /* Removes and frees the services of an application. */
@@ -200,7 +213,7 @@ vb_database_remove (VbAdapter *adapter, gpointer application)
     if (((VbLocalService *)adapter->services->pdata[i])->application == application)
       g_ptr_array_add (removed, g_ptr_array_steal_index (adapter->services, i));
   if (removed->len > 0)
-    database_changed (adapter);
+    database_changed (adapter, NULL, removed);
 }
 
 static gboolean
@@ -259,6 +272,7 @@ vb_database_init (VbAdapter *adapter)
   VbLocalService *information = vb_local_service_new (DEVICE_INFORMATION_UUID, TRUE, NULL);
 
   adapter->services = g_ptr_array_new_with_free_func ((GDestroyNotify)vb_local_service_free);
+  adapter->next_handle = 1;
   add_own (gap, "2a00", readable, name, strlen (name));
   add_own (gap, "2a01", readable, appearance, sizeof appearance);
   add_own (gap, "2a04", readable, connection, sizeof connection);

@@ -245,6 +245,20 @@ vb_device_add_uuids (VbDevice *self, const char *const *uuids)
   bluez_device1_set_uuids (self->skeleton, (const char *const *)all->pdata);
 }
 
+/* A service of the device has gone. */
+void
+vb_device_remove_uuid (VbDevice *self, const char *uuid)
+{
+  const char *const *known = bluez_device1_get_uuids (self->skeleton);
+  g_autoptr (GPtrArray) others = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; known != NULL && known[i] != NULL; i++)
+    if (!g_str_equal (known[i], uuid))
+      g_ptr_array_add (others, g_strdup (known[i]));
+  g_ptr_array_add (others, NULL);
+  bluez_device1_set_uuids (self->skeleton, (const char *const *)others->pdata);
+}
+
 static void
 apply_rssi (VbDevice *self, gint16 rssi, gint threshold)
 {

@@ -53,6 +53,7 @@ void vb_device_set_names (VbDevice *self, const char *name, const char *alias);
 void vb_device_show_stale_connection (VbDevice *self, guint duration_ms);
 void vb_device_forget_rssi (VbDevice *self);
 void vb_device_add_uuids (VbDevice *self, const char *const *uuids);
+void vb_device_remove_uuid (VbDevice *self, const char *uuid);
 void vb_device_set_temporary (VbDevice *self, gboolean temporary);
 void vb_device_seen (VbDevice *self);
 gboolean vb_device_has_profile_uuid (VbDevice *self);
