@@ -11,6 +11,8 @@ from gi.repository import GLib
 from harness import Core2d, Remote, VirtualBluez, VirtualChips, chip_address, raises_bus_error
 
 pytestmark = pytest.mark.real_bluez
+#: bluetoothd gives a chip that it plays its own GAP and GATT services.
+own_gap_service = pytest.mark.virtual_bluez("bluetoothd keeps the services 1800 and 1801 to itself")
 
 ERROR = "org.example.Core2.Error."
 INFO = "org.example.Core2.Info"
@@ -89,6 +91,7 @@ def make_shoe(
     return make
 
 
+@own_gap_service
 def test_gap_service_hidden(make_shoe: Callable[..., Shoe]) -> None:
     """As up to BlueZ 5.79: what cannot be read has no value, and is not said to have one."""
     shoe = make_shoe()
@@ -97,12 +100,14 @@ def test_gap_service_hidden(make_shoe: Callable[..., Shoe]) -> None:
     assert fields == DEVICE | DEVICE_INFORMATION
 
 
+@own_gap_service
 def test_gap_service_shown(make_shoe: Callable[..., Shoe]) -> None:
     """As from BlueZ 5.80 on: every field that the chip has."""
     shoe = make_shoe("--gap")
     assert shoe.read() == DEVICE | GAP | DEVICE_INFORMATION
 
 
+@own_gap_service
 @pytest.mark.parametrize("gap", [[], ["--gap"]], ids=["hidden", "shown"])
 def test_read_by_itself(make_shoe: Callable[..., Shoe], gap: list[str]) -> None:
     """The first connection fills the properties; PropertiesChanged tells them."""
@@ -132,6 +137,7 @@ def test_firmware_revision(make_shoe: Callable[..., Shoe]) -> None:
     assert shoe.read()["FirmwareRevision"] == "V1.1.4"
 
 
+@own_gap_service
 @pytest.mark.parametrize(
     ("missing", "fields"),
     [
@@ -161,6 +167,7 @@ def test_missing_field(make_shoe: Callable[..., Shoe], missing: str, fields: set
         assert not shoe.info.get(name), name
 
 
+@own_gap_service
 def test_refused_field(make_shoe: Callable[..., Shoe]) -> None:
     """A read that fails costs this field only."""
     shoe = make_shoe("--gap")
@@ -171,6 +178,7 @@ def test_refused_field(make_shoe: Callable[..., Shoe]) -> None:
     assert set(fields) >= set(DEVICE | GAP | DEVICE_INFORMATION) - lost
 
 
+@own_gap_service
 @pytest.mark.parametrize(
     ("payload", "name"),
     [
@@ -189,6 +197,7 @@ def test_name(make_shoe: Callable[..., Shoe], payload: bytes, name: str) -> None
     shoe.chip.wait_property("Name", name)
 
 
+@own_gap_service
 def test_empty_name(make_shoe: Callable[..., Shoe]) -> None:
     """No name from the chip: what BlueZ knows is better than nothing."""
     shoe = make_shoe("--gap")
