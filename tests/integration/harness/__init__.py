@@ -7,6 +7,7 @@ gi.require_version("Gio", "2.0")
 gi.require_version("GLib", "2.0")
 
 from .bus import Bus, BusError, Pending, Signal, SignalLog, raises_bus_error  # noqa: E402
+from .clock import VirtualClock  # noqa: E402
 from .ledger import Ledger  # noqa: E402
 from .loop import TIMEOUT, iterate, wait_for  # noqa: E402
 from .process import Process, ProcessDied, Result, run_command  # noqa: E402
@@ -46,6 +47,7 @@ __all__ = [
     "Stage",
     "VirtualBluez",
     "VirtualChips",
+    "VirtualClock",
     "build_directory",
     "chip_address",
     "chip_path",
