@@ -106,6 +106,11 @@ const CtlVerb ctl_verbs[] = {
     "collector of Prometheus' node_exporter. With --output a file is replaced\n"
     "in one go, as the collector needs it. A value that is not known is left out.",
     ctl_metrics_entries, 0, 0, CTL_VERB_CLIENT | CTL_VERB_PASSIVE, { NULL }, ctl_verb_metrics },
+  { "diagnose", "[CHIP]", "Gather what helps to find out what is wrong",
+    "Prints versions, adapters, states, recent errors, and the services that\n"
+    "BlueZ knows of each chip, or of one. No key and no steps are in it. With\n"
+    "--shorten-addresses it can be shown to others.",
+    ctl_diagnose_entries, 0, 1, ONE_CHIP_VERB, { "@chip" }, ctl_verb_diagnose },
   { "complete", "[WORD...]", "Print completions of a command line",
     "For the shells: the words that can stand in place of the last one, each with\n"
     "what it means.",

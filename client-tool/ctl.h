@@ -85,6 +85,7 @@ extern const GOptionEntry ctl_key_entries[];
 extern const GOptionEntry ctl_history_entries[];
 extern const GOptionEntry ctl_export_entries[];
 extern const GOptionEntry ctl_metrics_entries[];
+extern const GOptionEntry ctl_diagnose_entries[];
 
 /*
  * The argument of SetDailyGoal for what was typed, floating; NULL with CTL_EXIT_USAGE when it is
@@ -113,4 +114,5 @@ gboolean ctl_verb_time (CtlContext *context, GError **error);
 gboolean ctl_verb_pair (CtlContext *context, GError **error);
 gboolean ctl_verb_key (CtlContext *context, GError **error);
 gboolean ctl_verb_set (CtlContext *context, GError **error);
+gboolean ctl_verb_diagnose (CtlContext *context, GError **error);
 gboolean ctl_verb_complete (CtlContext *context, GError **error);

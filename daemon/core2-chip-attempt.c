@@ -52,7 +52,7 @@ on_asleep (gpointer user_data)
   self->asleep_timer = 0;
   if (self->state == CHIP_CONNECTING)
     {
-      chip_set_last_error (self, core2_error_get_name (CORE2_ERROR_ASLEEP));
+      chip_set_last_error (self, core2_error_get_name (CORE2_ERROR_ASLEEP), "no answer to Connect");
       chip_set_state (self, CHIP_WAITING, "asleep: shake the chip");
     }
   return G_SOURCE_REMOVE;
@@ -80,7 +80,7 @@ connect_failed (Core2Chip *self, const sd_bus_error *error)
   gboolean quick = g_get_monotonic_time () - self->attempt_started < QUICK_FAILURE_US;
 
   core2_log_debug (self->record->address, "link", "connect: %s: %s", error->name, error->message);
-  chip_set_last_error (self, core2_error_get_name (code));
+  chip_set_last_error (self, core2_error_get_name (code), error->message);
   if (code == CORE2_ERROR_ASLEEP && !quick)
     {
       /* The ordinary case of a chip that sleeps: ask again. While nobody asks nobody listens. */

@@ -22,8 +22,10 @@ chip_set_status (Core2Chip *self, const char *text)
 }
 
 void
-chip_set_last_error (Core2Chip *self, const char *name)
+chip_set_last_error (Core2Chip *self, const char *name, const char *detail)
 {
+  if (name[0] != '\0')
+    chip_errors_add (self, name, detail);
   if (strcmp (self->last_error, name) == 0)
     return;
   self->last_error = name;
@@ -244,7 +246,7 @@ chip_set_ready (Core2Chip *self)
   self->removed_stale_device = FALSE;
   self->vanishes = FALSE;
   self->sleeps = FALSE;
-  chip_set_last_error (self, "");
+  chip_set_last_error (self, "", NULL);
   chip_set_state (self, CHIP_READY, "connected");
   chip_linger (self);
   chip_run_ready_requests (self);
@@ -334,7 +336,8 @@ chip_advance (Core2Chip *self)
       chip_no_pause (self);
       self->failures = 0;
       self->adapter_was_off = TRUE;
-      chip_set_last_error (self, core2_error_get_name (code));
+      if (strcmp (self->status_text, no_bluetooth) != 0)
+        chip_set_last_error (self, core2_error_get_name (code), no_bluetooth);
       chip_set_state (self, CHIP_WAITING, no_bluetooth);
       return;
     }
@@ -360,7 +363,8 @@ chip_advance (Core2Chip *self)
   if (self->session_started || self->state == CHIP_RESOLVING || self->state == CHIP_READY)
     {
       chip_end_link (self);
-      chip_set_last_error (self, core2_error_get_name (CORE2_ERROR_NOT_CONNECTED));
+      chip_set_last_error (self, core2_error_get_name (CORE2_ERROR_NOT_CONNECTED),
+                           "the connection ended");
     }
   chip_try_connect (self);
 }

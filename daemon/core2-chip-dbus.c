@@ -143,6 +143,8 @@ static const sd_bus_vtable chip_vtable[] = {
                            chip_method_release_orientation, ANYBODY),
   SD_BUS_METHOD_WITH_ARGS ("ReadInfo", SD_BUS_NO_ARGS, SD_BUS_RESULT ("a{sv}", info),
                            chip_method_read_info, ANYBODY),
+  SD_BUS_METHOD_WITH_ARGS ("GetErrors", SD_BUS_NO_ARGS, SD_BUS_RESULT ("a(tuss)", errors),
+                           chip_method_get_errors, ANYBODY),
   SD_BUS_METHOD_WITH_ARGS ("GetKey", SD_BUS_NO_ARGS, SD_BUS_RESULT ("ay", key),
                            chip_method_get_key, ANYBODY),
   SD_BUS_METHOD_WITH_ARGS ("SetKey", SD_BUS_ARGS ("ay", key), SD_BUS_NO_RESULT,

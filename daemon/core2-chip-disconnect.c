@@ -76,7 +76,7 @@ chip_connection_broken (Core2Chip *self, Core2Error code, const char *text)
   core2_log_info (self->record->address, "link", "dropping the connection: %s", text);
   chip_end_link (self);
   chip_stop_attempt (self);
-  chip_set_last_error (self, core2_error_get_name (code));
+  chip_set_last_error (self, core2_error_get_name (code), text);
   chip_back_off (self);
   chip_set_state (self, CHIP_WAITING, text);
   if (self->device != NULL && self->device->connected)

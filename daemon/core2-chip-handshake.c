@@ -69,7 +69,7 @@ chip_handshake_confirmed (Core2Chip *self)
 {
   set_paired (self, TRUE);
   if (strcmp (self->last_error, core2_error_get_name (CORE2_ERROR_KEY_REJECTED)) == 0)
-    chip_set_last_error (self, "");
+    chip_set_last_error (self, "", NULL);
   if (strcmp (self->status_text, KEY_REJECTED_TEXT) == 0)
     chip_set_status (self, "connected");
 }
@@ -78,7 +78,8 @@ static void
 report_rejected (Core2Chip *self)
 {
   set_paired (self, FALSE);
-  chip_set_last_error (self, core2_error_get_name (CORE2_ERROR_KEY_REJECTED));
+  chip_set_last_error (self, core2_error_get_name (CORE2_ERROR_KEY_REJECTED),
+                       "the chip has another key");
   chip_set_status (self, KEY_REJECTED_TEXT);
   core2_log_event (CORE2_LOG_NOTICE,
                    CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "pairing",

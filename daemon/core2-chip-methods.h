@@ -19,6 +19,8 @@ int chip_method_cancel_pairing (sd_bus_message *message, void *user_data,
                                 sd_bus_error *error);
 int chip_method_get_key (sd_bus_message *message, void *user_data,
                          sd_bus_error *error);
+int chip_method_get_errors (sd_bus_message *message, void *user_data,
+                            sd_bus_error *error);
 int chip_method_set_key (sd_bus_message *message, void *user_data,
                          sd_bus_error *error);
 int chip_method_read_battery (sd_bus_message *message, void *user_data,

@@ -112,6 +112,7 @@ struct Core2Chip
   char *adapter_text;
   char *status_text;
   const char *last_error;        /* static D-Bus name, or "" */
+  GQueue errors;                 /* ChipError, newest first */
   gint16 rssi;
 
   /* core2-chip-connection.c */
@@ -255,7 +256,8 @@ void chip_connection_disarm (Core2Chip *self);
 void chip_connection_clear (Core2Chip *self);
 /* The link serves no more: drop it and come again. @text for StatusText. */
 void chip_connection_broken (Core2Chip *self, Core2Error code, const char *text);
-void chip_set_last_error (Core2Chip *self, const char *name);
+/* LastError, "" for none; @detail for GetErrors. */
+void chip_set_last_error (Core2Chip *self, const char *name, const char *detail);
 void chip_set_status (Core2Chip *self, const char *text);
 
 /* The only place where the state changes; @text for StatusText. */
@@ -269,6 +271,11 @@ void chip_pause (Core2Chip *self, guint delay_ms);
 void chip_no_pause (Core2Chip *self);
 /* A pause that doubles with every failure in a row. */
 void chip_back_off (Core2Chip *self);
+
+/* --- core2-chip-errors.c: what went wrong lately, for people who ask why ---- */
+void chip_errors_init (Core2Chip *self);
+void chip_errors_clear (Core2Chip *self);
+void chip_errors_add (Core2Chip *self, const char *name, const char *detail);
 
 /* --- core2-chip-attempt.c ---- */
 

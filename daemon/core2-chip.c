@@ -244,6 +244,7 @@ core2_chip_new (Core2ChipServices *services, Core2ChipRecord *record, gboolean r
   self->armed = self->auto_connect;
   self->adapter = "";
   self->last_error = "";
+  chip_errors_init (self);
   self->status_text = g_strdup (remembered ? "starting" : "seen in a scan, not added");
   self->rssi = CORE2_BLUEZ_RSSI_UNKNOWN;
   chip_steps_load (self);
@@ -281,6 +282,7 @@ core2_chip_free (Core2Chip *self)
   core2_chip_record_free (self->record);
   g_free (self->adapter_text);
   g_free (self->status_text);
+  chip_errors_clear (self);
   g_free (self->path);
   g_free (self);
 }

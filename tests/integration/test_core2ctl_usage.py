@@ -20,7 +20,7 @@ MAN_PAGE = CLIENT_TOOL / "core2ctl.1"
 
 VERBS = [
     "status", "scan", "add", "remove", "connect", "disconnect", "today", "goal", "history", "export", "steps",
-    "battery", "orientation", "watch", "info", "time", "pair", "key", "set", "metrics",
+    "battery", "orientation", "watch", "info", "time", "pair", "key", "set", "metrics", "diagnose",
 ]  # fmt: skip
 
 
