@@ -203,19 +203,10 @@ def test_the_peripheral_sees_the_central_and_can_disconnect_it(client: Client) -
 def test_end_of_the_chips_process_takes_its_services_and_leaves_the_link(client: Client) -> None:
     """As bluetoothd 5.66 does it: no sign but the objects that go, and the UUIDs of the services."""
     device = client.connect()
-    uuids = device.get("UUIDs")
-    before = client.services()
     client.chips.stop()
     device.wait_property("UUIDs", lambda now: CHIP_SERVICE not in now)
     assert CHIP_SERVICE not in client.services().values()
     assert device.get("Connected") and device.get("ServicesResolved")
-
-    client.chips.start()
-    device.wait_property("UUIDs", lambda now: sorted(now) == sorted(uuids))
-    after = client.services()
-    assert sorted(after.values()) == sorted(before.values())
-    # The chip's services have other handles, and so other paths.
-    assert {uuid for path, uuid in after.items() if path in before} < set(before.values())
 
 
 def test_profile_reconnects_trusted_devices(client: Client) -> None:
