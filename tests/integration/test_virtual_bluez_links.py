@@ -203,7 +203,7 @@ def test_the_peripheral_sees_the_central_and_can_disconnect_it(client: Client) -
 def test_end_of_the_chips_process_takes_its_services_and_leaves_the_link(client: Client) -> None:
     """As bluetoothd 5.66 does it: no sign but the objects that go, and the UUIDs of the services."""
     device = client.connect()
-    client.chips.stop()
+    client.chips.kill()
     device.wait_property("UUIDs", lambda now: CHIP_SERVICE not in now)
     assert CHIP_SERVICE not in client.services().values()
     assert device.get("Connected") and device.get("ServicesResolved")
