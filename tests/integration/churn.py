@@ -50,6 +50,7 @@ class Chip:
     #: What happened to it, for whoever must find out why a count is wrong.
     diary: list[str] = field(default_factory=list, repr=False)
     away: bool = False
+    walked_away: bool = False
     asleep: bool = False
     #: It goes back to zero at midnight, which core2d has seen it do.
     resets: bool = True
@@ -250,6 +251,7 @@ class Churn:
         chip.days[self.now.date()] = chip.days.get(self.now.date(), 0) + steps
         chip.counter += steps
         chip.asleep = False
+        chip.walked_away = chip.away
         self._note("walk", chip, steps)
 
     def happen_to(self, chip: Chip, event: str) -> None:
@@ -260,6 +262,7 @@ class Churn:
             self._lose(chip)
         chip.asleep = event == "sleep" or (chip.asleep and event != "shake")
         chip.away = event == "vanish" or (chip.away and event != "appear")
+        chip.walked_away &= chip.away
         self._note(event, chip)
 
     def happen(self, chip: Chip, seconds: float) -> None:
@@ -267,7 +270,9 @@ class Churn:
         late = self.now.hour >= EVENING
         event = self.dice.random()
         if chip.away:
-            if event < 0.3 or (late and not (chip.resets and chip.known_to_reset)):
+            # What it has not told before it begins anew at midnight nobody ever knows.
+            stays = chip.resets and chip.known_to_reset and not chip.walked_away
+            if event < 0.3 or (late and not stays):
                 self.happen_to(chip, "appear")
             elif event < 0.6 and not late:
                 self.walk(chip, seconds)
@@ -282,10 +287,15 @@ class Churn:
         elif event < 0.64 and not late:
             self.happen_to(chip, "vanish")
         elif event < 0.65 and not chip.asleep and chip.counter > 1000:
-            # A new battery. The first step after it tells.
-            chip.hands.call("ResetCounter", "battery")
-            chip.counter = 0
-            self._note("battery", chip)
+            self.change_battery(chip)
+
+    def change_battery(self, chip: Chip) -> None:
+        """The counter begins anew. The first step some seconds after it tells that this is so."""
+        before = chip.updated
+        chip.hands.call("ResetCounter", "battery")
+        chip.counter = 0
+        self._note("battery", chip)
+        wait_for(lambda: chip.updated > before, what="the counter to fall")
 
     def bluetooth(self) -> None:
         event = self.dice.random()
