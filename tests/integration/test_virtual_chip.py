@@ -28,6 +28,11 @@ from harness import (
 )
 
 pytestmark = pytest.mark.real_bluez
+virtual_bluez_only = pytest.mark.virtual_bluez
+own_gap_service = virtual_bluez_only("bluetoothd keeps the services 1800 and 1801 to itself")
+own_advertisement = virtual_bluez_only("btvirt's controllers have room for 31 bytes")
+no_late_answer = virtual_bluez_only("bluetoothd 5.66 ends when a read is answered after its link has gone")
+many_radios = virtual_bluez_only("btvirt has eight controllers at most, and one link of a central at a time")
 
 STEPS, ORIENTATION, AUTH = "V0007", "V0003", "V0009"
 HISTORY_CONTROL, HISTORY_DATA = "V0004", "V0005"
@@ -67,6 +72,7 @@ def steps_of(frame: bytes) -> int:
 # --- The profile ---------------------------------------------------------------------------------
 
 
+@own_advertisement
 def test_advertisement(chips: VirtualChips, central: Central) -> None:
     found = central.discover()
     assert found["Name"] == "HM0D"
@@ -88,6 +94,7 @@ def test_steps_in_the_advertisement(
     assert bytes(central.discover()["ServiceData"][full_uuid("fee0")]) == b"\x02\x01\0\0"
 
 
+@own_gap_service
 def test_reads(chips: VirtualChips, central: Central) -> None:
     central.connect()
     address = bytes.fromhex(chip_address().replace(":", ""))
@@ -454,6 +461,7 @@ def test_drops_the_link(chips: VirtualChips, central: Central) -> None:
     central.connect()
 
 
+@no_late_answer
 def test_vanishes_in_the_middle_of_a_read(chips: VirtualChips, central: Central) -> None:
     central.connect()
     chips[0].call("SetQuirk", "vanish-on-read", quirk("battery"))
@@ -572,6 +580,7 @@ def test_forbidden_writes_are_counted(chips: VirtualChips, central: Central) -> 
     wait_for(lambda: chips[0].get("HistoryDeletes") == 1)
 
 
+@own_gap_service
 def test_other_characteristics(chips: VirtualChips, central: Central) -> None:
     chips[0].call("SetQuirk", "missing", quirk("battery,privacy-flag"))
     chips[0].call("SetQuirk", "extra", quirk("firmware-revision,battery-service"))
@@ -645,6 +654,7 @@ def test_quirks_are_documented(run_command: Callable[..., Result]) -> None:
     assert len(names) > 20 and names == documented
 
 
+@many_radios
 def test_many_chips_on_one_connection(
     bus: Bus, virtual_bluez: Callable[..., VirtualBluez], virtual_chip: Start
 ) -> None:
