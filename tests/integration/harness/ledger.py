@@ -49,7 +49,7 @@ class Account:
             return f"no StatusText in state {state}"
         if self.values["Connected"] != (state == "ready"):
             return f"Connected is {self.values['Connected']} in state {state}"
-        if state not in ("ready", "resolving") and text.startswith("connected"):
+        if state != "ready" and (text == "connected" or text.startswith("connected;")):
             return f"StatusText of state {state} is {text!r}"
         return None
 

@@ -137,8 +137,7 @@ class Stage:
     def drop_links(self) -> None:
         """All chips lose their links, as if they had gone for a moment."""
         counts = [len(self.ledger[index].history) for index in range(self.count)]
-        for call in [hand.call_async("DropLink") for hand in self.hands]:
-            call.wait()
+        self.drop_links_unseen()
         wait_for(
             lambda: all(
                 any(state != "ready" for state, _ in self.ledger[index].history[count:])
@@ -146,6 +145,11 @@ class Stage:
             ),
             what="core2d to see the links go",
         )
+
+    def drop_links_unseen(self) -> None:
+        """As drop_links, but core2d need not see it."""
+        for call in [hand.call_async("DropLink") for hand in self.hands]:
+            call.wait()
 
     # --- core2d ---
 
