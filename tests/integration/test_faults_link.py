@@ -90,7 +90,8 @@ def test_f08_call_without_an_answer(stage: Stages, method: str) -> None:
     else:
         ask = {"ReadValue": "ReadBattery", "WriteValue": "ReadOrientation"}[method]
         call = both.daemon.chip(0).call_async(ask)
-        assert finish([call]) == [ERROR + "Timeout"]
+        # A read of core2d's own may have been before it: then the link has ended already.
+        assert finish([call])[0] in (ERROR + "Timeout", ERROR + "NotConnected")
     both.hands[1].call("Step", 5)
     both.daemon.chip(1).wait_property("StepsTotal", both.ledger.truth(1))
     assert both.daemon.chip(1).call("ReadBattery")[0] <= 100
