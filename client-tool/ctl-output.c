@@ -8,6 +8,8 @@
 #include "ctl-error.h"
 #include "ctl-format.h"
 
+#define LABEL_WIDTH 16
+
 gboolean
 ctl_is_terminal (FILE *stream)
 {
@@ -83,7 +85,9 @@ ctl_print_row (const char *label, const char *format, ...)
   va_start (args, format);
   text = g_strdup_vprintf (format, args);
   va_end (args);
-  printf ("  %s%-16s%s%s\n", ctl_style (stdout, CTL_STYLE_DIM), label,
+  /* By columns, not bytes: an alias may be a label, in any script. */
+  printf ("  %s%s%*s%s%s\n", ctl_style (stdout, CTL_STYLE_DIM), label,
+          (int) MAX (LABEL_WIDTH - (int) ctl_format_columns (label), 1), "",
           ctl_style (stdout, CTL_STYLE_NONE), text);
 }
 

@@ -84,6 +84,10 @@ def test_goal(ctl: World) -> None:
     ctl.walk(50)
     assert (ctl.json("today")["daily_goal"], ctl.json("today")["goal_percent"]) == (200, 25)
     assert ctl("today").stdout.startswith("50 steps today, 25 % of 200\n██████████░")
+    # Aligned by columns, whatever the script.
+    ctl.daemon.chip(0).call("SetAlias", "Füße")
+    rows = ctl("goal").stdout.splitlines()
+    assert {row.index("200 steps a day") for row in rows} == {18}
     assert "0 steps a day" not in ctl("goal", "0", "--chip", "left").stdout
     assert [ctl.daemon.chip(index).get("DailyGoal") for index in range(3)] == [0, 200, 200]
     ctl("goal", "much", status=2)
