@@ -55,6 +55,7 @@ chip_history_add (Core2Chip *self, const Core2StepsResult *result)
   if (self->history == NULL)
     return;
   core2_history_add (self->history, result, &self->steps, self->record->daily_goal);
+  chip_fetch_note (self, result);
   if (result->delta > 0)
     check_goal (self);
 }

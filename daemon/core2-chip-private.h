@@ -89,6 +89,8 @@ typedef struct
   Core2PnpId pnp;
 } ChipInfo;
 
+typedef struct ChipFetch ChipFetch;
+
 struct Core2Chip
 {
   Core2ChipServices *services;
@@ -169,6 +171,7 @@ struct Core2Chip
   /* core2-chip-history.c */
   Core2HistoryChip *history;     /* NULL: not remembered, nothing is recorded */
   Core2Day goal_day;             /* its goal needs no look any more */
+  ChipFetch *fetch;              /* core2-chip-fetch.c */
 
   /* core2-chip-battery.c */
   BatteryStatus battery_status;
@@ -312,6 +315,8 @@ void chip_services_stale (Core2Chip *self);
 void chip_steps_load (Core2Chip *self);
 /* The chip is remembered from now on, and goes on where its history ends. */
 void chip_steps_remember (Core2Chip *self);
+/* Steps moved from one day to another. */
+void chip_steps_days_changed (Core2Chip *self);
 void chip_steps_value (Core2Chip *self, const guint8 *data, gsize size);
 void chip_steps_poll (Core2Chip *self, gboolean enable);
 void chip_steps_roll_day (Core2Chip *self);
@@ -327,6 +332,16 @@ void chip_history_add (Core2Chip *self, const Core2StepsResult *result);
 /* Whether one more reading can be under way: it counts until @request ends. Else it was answered. */
 gboolean chip_history_may_read (Core2Request *request);
 extern const sd_bus_vtable chip_history_vtable[];
+
+/* --- core2-chip-fetch.c: the chip's own memory of its minutes ---- */
+void chip_fetch_init (Core2Chip *self);
+void chip_fetch_clear (Core2Chip *self);
+/* A sample was counted: an absence is to be filled. */
+void chip_fetch_note (Core2Chip *self, const Core2StepsResult *result);
+void chip_fetch_ready (Core2Chip *self);
+void chip_fetch_lost (Core2Chip *self);
+void chip_fetch_control_value (Core2Chip *self, const guint8 *data, gsize size);
+void chip_fetch_data_value (Core2Chip *self, const guint8 *data, gsize size);
 
 /* --- core2-chip-battery.c ---- */
 void chip_battery_load (Core2Chip *self);

@@ -86,6 +86,7 @@ first_steps_read (const GError *error, const guint8 *data, gsize size, gpointer 
   chip_battery_ready (self);
   chip_handshake_ready (self);
   chip_info_ready (self);
+  chip_fetch_ready (self);
 }
 
 /* Never touches bluetoothd's files: what it cannot forget, people have to know of. */
@@ -146,6 +147,7 @@ chip_session_end (Core2Chip *self)
   chip_battery_lost (self);
   chip_orientation_lost (self);
   chip_handshake_lost (self);
+  chip_fetch_lost (self);
   core2_link_free (link);
   chip_save_later (self);
 }
@@ -163,6 +165,8 @@ static const ValueHandler value_handlers[] = {
   { CORE2_UUID_STEPS, chip_steps_value },
   { CORE2_UUID_ORIENTATION, chip_orientation_value },
   { CORE2_UUID_AUTHENTICATION, chip_handshake_value },
+  { CORE2_UUID_HISTORY_CONTROL, chip_fetch_control_value },
+  { CORE2_UUID_HISTORY_DATA, chip_fetch_data_value },
 };
 
 void

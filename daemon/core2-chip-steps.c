@@ -310,6 +310,15 @@ chip_steps_load (Core2Chip *self)
 }
 
 void
+chip_steps_days_changed (Core2Chip *self)
+{
+  set_number (self, &self->steps_today, core2_steps_get_today (&self->steps), PROP_STEPS_TODAY);
+  notify_marked (self);
+  chip_flush (self);
+  core2_chip_save (self);
+}
+
+void
 chip_steps_remember (Core2Chip *self)
 {
   chip_history_open (self);

@@ -250,6 +250,7 @@ core2_chip_new (Core2ChipServices *services, Core2ChipRecord *record, gboolean r
   chip_steps_load (self);
   chip_battery_load (self);
   chip_orientation_init (self);
+  chip_fetch_init (self);
   chip_handshake_init (self);
 
   if (!chip_publish (self, error))
@@ -277,6 +278,7 @@ core2_chip_free (Core2Chip *self)
     core2_chip_save (self);
   g_clear_handle_id (&self->save_timer, g_source_remove);
   chip_history_close (self);
+  chip_fetch_clear (self);
   chip_unpublish (self);
   chip_info_clear (self);
   core2_chip_record_free (self->record);

@@ -104,6 +104,9 @@ static const Option options[] = {
 
   NUMBER ("History", "RetentionDays", history_retention, 400, 1, 36500,
           "For how many days the steps of each minute are kept. The sums of days are kept for ever."),
+  NUMBER ("History", "FetchFromChip", history_fetch, 0, 0, 1,
+          "Whether the chip is asked after an absence when its steps were made (1), or that is estimated (0).\n"
+          "The bands of the same maker answer; of this chip it is not known. Nothing is deleted on it."),
 
   NUMBER ("Pairing", "Preamble", pairing_preamble, 1, 0, 1,
           "Whether a pairing begins with the bytes 01 00 (1), or goes straight to the key (0): the\n"

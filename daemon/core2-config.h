@@ -38,6 +38,7 @@ typedef struct
 
   /* [History] */
   guint history_retention; /* days for which samples are kept */
+  guint history_fetch;     /* 1: ask the chip for its memory of the minutes after an absence */
 
   /* [Pairing] */
   guint pairing_preamble; /* 1: send the preamble of the 2020 library first; 0: do not */

@@ -84,6 +84,13 @@ static const char *const texts[N_STATEMENTS] = {
   [STATEMENT_CLEAR_DAYS] = "DELETE FROM days WHERE chip = ?1 AND day < ?2",
   [STATEMENT_FIND_DELETED] = "SELECT id FROM chips WHERE address IS NULL LIMIT 1",
   [STATEMENT_DROP_CHIP] = "DELETE FROM chips WHERE id = ?1 AND address IS NULL",
+  [STATEMENT_FIND_ESTIMATES] = "SELECT time, seconds, steps FROM samples WHERE chip = ?1 "
+                               "AND time >= ?2 AND time < ?3 AND kind = ?4 ORDER BY time",
+  [STATEMENT_REMOVE_SAMPLE] = "DELETE FROM samples WHERE chip = ?1 AND time = ?2 AND kind = ?3",
+  [STATEMENT_CHANGE_DAY] = "INSERT INTO days VALUES (?1, ?2, ?3, ?4, 0, 0, 0, 0) "
+                           "ON CONFLICT (chip, day) DO UPDATE SET "
+                           "steps = max (0, steps + excluded.steps), "
+                           "estimated = max (0, estimated + excluded.estimated)",
   [STATEMENT_LIST_CHIPS] = "SELECT id FROM chips WHERE id > ?1 ORDER BY id LIMIT 1",
 };
 

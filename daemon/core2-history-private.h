@@ -33,6 +33,9 @@ typedef enum
   STATEMENT_FIND_DELETED,
   STATEMENT_DROP_CHIP,
   STATEMENT_LIST_CHIPS,
+  STATEMENT_FIND_ESTIMATES,
+  STATEMENT_REMOVE_SAMPLE,
+  STATEMENT_CHANGE_DAY,
   N_STATEMENTS,
 } HistoryStatement;
 
@@ -123,6 +126,13 @@ void history_chip_queue_estimate (Core2HistoryChip *self, gint64 from_us, gint64
 
 /* What @chip adds to @day, made when it is new. */
 Core2HistoryDay *history_chip_get_day (Core2HistoryChip *self, Core2Day day);
+
+/* Writes the state of a chip, and tells its number in the file. An SQLite result code, as for the next one. */
+int history_put_chip (HistoryDatabase *database, const char *address,
+                      const Core2StepsState *state, gint64 *id);
+
+/* Adds a sample to what the file has of that time. */
+int history_put_sample (HistoryDatabase *database, gint64 id, const Core2HistoryRow *sample);
 
 /* --- core2-history-purge.c ---- */
 

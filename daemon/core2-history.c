@@ -297,15 +297,16 @@ core2_history_set_state (Core2HistoryChip *self, const Core2StepsState *state)
 
 /* --- writing -------------------------------------------------------------------------------------- */
 
-static int
-put_chip (HistoryDatabase *database, const Core2HistoryChip *chip, gint64 *id)
+int
+history_put_chip (HistoryDatabase *database, const char *address, const Core2StepsState *state,
+                  gint64 *id)
 {
   sqlite3_stmt *statement = history_database_get (database, STATEMENT_PUT_CHIP);
-  g_autofree char *state = core2_steps_state_to_text (&chip->state);
+  g_autofree char *text = core2_steps_state_to_text (state);
 
-  sqlite3_bind_text (statement, 1, chip->address, -1, SQLITE_STATIC);
-  sqlite3_bind_int64 (statement, 2, (gint64) MIN (chip->state.total, G_MAXINT64));
-  sqlite3_bind_text (statement, 3, state, -1, SQLITE_STATIC);
+  sqlite3_bind_text (statement, 1, address, -1, SQLITE_STATIC);
+  sqlite3_bind_int64 (statement, 2, (gint64) MIN (state->total, G_MAXINT64));
+  sqlite3_bind_text (statement, 3, text, -1, SQLITE_STATIC);
   if (sqlite3_step (statement) == SQLITE_ROW)
     {
       *id = sqlite3_column_int64 (statement, 0);
@@ -327,8 +328,8 @@ put_day (HistoryDatabase *database, gint64 id, const Core2HistoryDay *day)
   return sqlite3_reset (statement);
 }
 
-static int
-put_sample (HistoryDatabase *database, gint64 id, const Core2HistoryRow *sample)
+int
+history_put_sample (HistoryDatabase *database, gint64 id, const Core2HistoryRow *sample)
 {
   sqlite3_stmt *statement = history_database_get (database, STATEMENT_ADD_SAMPLE);
   const gint64 values[] = { id, sample->time, sample->kind, sample->seconds, sample->steps };
@@ -352,14 +353,14 @@ put_everything (Core2History *self)
 
       if (!chip->dirty)
         continue;
-      code = put_chip (database, chip, &id);
+      code = history_put_chip (database, chip->address, &chip->state, &id);
       for (guint d = 0; d < chip->days->len && code == SQLITE_OK; d++)
         code = put_day (database, id, &g_array_index (chip->days, Core2HistoryDay, d));
       for (guint s = 0; s < self->queue->len && code == SQLITE_OK; s++)
         {
           const PendingSample *pending = &g_array_index (self->queue, PendingSample, s);
           if (pending->chip == chip)
-            code = put_sample (database, id, &pending->sample);
+            code = history_put_sample (database, id, &pending->sample);
         }
     }
   return code;

@@ -141,6 +141,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Core2HistoryReader, core2_history_reader_free)
 gboolean core2_history_reader_next (Core2HistoryReader *self, Core2HistoryRow *sample,
                                     GError **error);
 
+/* --- better knowledge ---- */
+
+/* Replaces estimates that begin between @from and @until (seconds) by @minutes, an array of Core2HistoryRow
+ * in order, of which those are taken that lie within. The steps stay as many as the counter said:
+ * minutes with more are cut, and what no minute has stays estimated. Days change with it, in the file and in
+ * @state. *@refined: how many steps got their minute. FALSE with @error: nothing has changed. */
+gboolean core2_history_refine (Core2HistoryChip *self, gint64 from, gint64 until,
+                               const GArray *minutes, Core2StepsState *state, guint64 *refined,
+                               GError **error);
+
 /* --- clearing ---- */
 
 /* Removes a slice of the samples that end at or before @before (seconds), and when none is left, the days

@@ -437,6 +437,14 @@ core2_steps_next_boundary (Core2Calendar *calendar, gint64 wall_us)
   return end_us;
 }
 
+void
+core2_steps_change_day (Core2StepsState *self, Core2Day day, gint64 change)
+{
+  for (guint i = 0; i < CORE2_STEPS_DAYS_KEPT; i++)
+    if (self->days[i].day == day && day != 0)
+      self->days[i].steps = (guint32) CLAMP (self->days[i].steps + change, 0, G_MAXUINT32);
+}
+
 guint32
 core2_steps_get_today (const Core2StepsState *self)
 {

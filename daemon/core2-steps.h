@@ -151,6 +151,10 @@ gboolean core2_steps_roll_day (Core2StepsState *self, Core2Calendar *calendar, g
 /* When StepsToday must drop: the wall clock time at which the day after that of @wall_us begins. */
 gint64 core2_steps_next_boundary (Core2Calendar *calendar, gint64 wall_us);
 
+/* Moves the sum of @day by @change: steps turned out to have been made in another day. Call it for both. A
+ * day that is not remembered any more is left out. */
+void core2_steps_change_day (Core2StepsState *self, Core2Day day, gint64 change);
+
 /* Steps of state.day. */
 guint32 core2_steps_get_today (const Core2StepsState *self);
 

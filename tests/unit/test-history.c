@@ -331,6 +331,53 @@ test_goal_is_reached_once_a_day (Fixture *fixture, gconstpointer data)
   g_assert_true (core2_history_reach_goal (fixture->chip, SATURDAY, 10));
 }
 
+static void
+refine (Fixture *fixture, const Core2HistoryRow *rows, guint n, guint64 expected)
+{
+  g_autoptr (GArray) minutes = g_array_new (FALSE, FALSE, sizeof (Core2HistoryRow));
+  g_autoptr (GError) error = NULL;
+  guint64 refined;
+
+  g_array_append_vals (minutes, rows, n);
+  core2_history_refine (fixture->chip, NOON_S, NOON_S + 24 * 60 * 60, minutes, &fixture->state,
+                        &refined, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (refined, ==, expected);
+  g_assert_cmpuint (sum_days (fixture), ==, fixture->state.total);
+  g_assert_cmpuint (sum_samples (fixture), ==, fixture->state.total);
+}
+
+/* The estimate put most of it before midnight; in truth most was walked after it. */
+static void
+test_refining (Fixture *fixture, gconstpointer data)
+{
+  const Core2HistoryRow minutes[] = {
+    { NOON_S + 600, 60, CORE2_HISTORY_FETCHED, 100 },
+    { NOON_S + 46800, 60, CORE2_HISTORY_FETCHED, 120 },
+    { NOON_S + 46860, 60, CORE2_HISTORY_FETCHED, 0 },
+    { NOON_S + 90 * 60 * 60, 60, CORE2_HISTORY_FETCHED, 99 },
+  };
+  const Core2HistoryRow more = { NOON_S + 47000, 60, CORE2_HISTORY_FETCHED, 255 };
+  Core2StepsState before;
+
+  walk (fixture, 0, 0);
+  come_back (fixture, 14 * HOUR, 280);
+  g_assert_cmpuint (core2_steps_get_today (&fixture->state), ==, 40);
+  before = fixture->state;
+  refine (fixture, minutes, 4, 220);
+  assert_samples (fixture, "0+43200 estimated 51\n"
+                           "600+60 fetched 100\n"
+                           "43200+7201 estimated 9\n"
+                           "46800+60 fetched 120\n");
+  g_assert_cmpuint (core2_steps_get_today (&fixture->state), ==, 129);
+  /* More than there is left to give. */
+  refine (fixture, &more, 1, 60);
+  g_assert_cmpuint (fixture->state.total, ==, before.total);
+  crash (fixture);
+  g_assert_cmpuint (core2_steps_get_today (&fixture->state), ==, 180);
+  g_assert_cmpuint (sum_days (fixture), ==, 280);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -349,6 +396,7 @@ main (int argc, char **argv)
     { "/history/removed-chip-comes-again", test_removed_chip_comes_again },
     { "/history/deleted-chip-leaves-nothing", test_deleted_chip_leaves_nothing },
     { "/history/old-samples-go", test_old_samples_go },
+    { "/history/refining", test_refining },
     { "/history/goal-is-reached-once-a-day", test_goal_is_reached_once_a_day },
   };
 
