@@ -360,7 +360,7 @@ set_log_level (sd_bus *bus, const char *path, const char *interface, const char 
         core2_log_notice (NULL, "log", "log level is now %s", level_names[self->level]);
         return 0;
       }
-  return sd_bus_error_setf (error, SD_BUS_ERROR_INVALID_ARGS, "no log level is called '%s'", name);
+  return sd_bus_error_setf (error, SD_BUS_ERROR_INVALID_ARGS, "no log level is called '%.64s'", name);
 }
 
 static int
@@ -370,6 +370,29 @@ get_log_target (sd_bus *bus, const char *path, const char *interface, const char
   const Core2Log *self = user_data;
 
   return sd_bus_message_append (reply, "s", self->to_journal ? "journal" : "console");
+}
+
+/* systemd's other targets are no place for a service's lines. */
+static int
+set_log_target (sd_bus *bus, const char *path, const char *interface, const char *property,
+                sd_bus_message *value, void *user_data, sd_bus_error *error)
+{
+  Core2Log *self = user_data;
+  const char *name;
+  int r = sd_bus_message_read (value, "s", &name);
+
+  if (r < 0)
+    return r;
+  if (strcmp (name, "journal") == 0)
+    self->to_journal = TRUE;
+  else if (strcmp (name, "console") == 0)
+    self->to_journal = FALSE;
+  else if (strcmp (name, "auto") == 0)
+    self->to_journal = g_log_writer_is_journald (STDERR_FILENO);
+  else
+    return sd_bus_error_setf (error, SD_BUS_ERROR_INVALID_ARGS,
+                              "the log target is journal, console or auto, not '%.64s'", name);
+  return 0;
 }
 
 static int
@@ -384,7 +407,7 @@ get_identifier (sd_bus *bus, const char *path, const char *interface, const char
 static const sd_bus_vtable log_control_vtable[] = {
   SD_BUS_VTABLE_START (0),
   SD_BUS_WRITABLE_PROPERTY ("LogLevel", "s", get_log_level, set_log_level, 0, 0),
-  SD_BUS_PROPERTY ("LogTarget", "s", get_log_target, 0, 0),
+  SD_BUS_WRITABLE_PROPERTY ("LogTarget", "s", get_log_target, set_log_target, 0, 0),
   SD_BUS_PROPERTY ("SyslogIdentifier", "s", get_identifier, 0, 0),
   SD_BUS_VTABLE_END,
 };

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What core2d is to systemd: notifications, watchdog, log level, reloading."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from gi.repository import GLib
+from harness import CORE2, Bus, Core2d, VirtualBluez, VirtualChips, raises_bus_error, wait_for
+from harness.bus import PROPERTIES
+
+LOG_CONTROL = "/org/freedesktop/LogControl1"
+LOG_INTERFACE = "org.freedesktop.LogControl1"
+QUIET = ["--walk=0", "--quirk=idle-timeout=0"]
+
+
+class Notifications:
+    """The socket of a service manager, and what was said to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.setblocking(False)
+        self.env = {"NOTIFY_SOCKET": str(path)}
+        self._lines: list[str] = []
+
+    @property
+    def lines(self) -> list[str]:
+        try:
+            while data := self._socket.recv(65536):
+                self._lines += data.decode().splitlines()
+        except BlockingIOError:
+            pass
+        return self._lines
+
+    def wait(self, line: str, count: int = 1) -> None:
+        try:
+            wait_for(lambda: self.lines.count(line) >= count, what=line)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.lines}") from error
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def manager(bus: Bus) -> Iterator[Notifications]:
+    """In the folder of the bus's socket, whose path is short enough."""
+    notifications = Notifications(bus.socket_path.parent / "notify")
+    yield notifications
+    notifications.close()
+
+
+def test_status(
+    manager: Notifications,
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    core2d: Callable[..., Core2d],
+) -> None:
+    """READY=1 once, and STATUS= says how many chips do what."""
+    daemon = core2d(env=manager.env)
+    manager.wait("READY=1")
+    manager.wait("STATUS=0 chips: 0 ready, 0 asleep or away; Bluetooth: no-bluez")
+    virtual_bluez("--peripherals=3")
+    chips = virtual_chip("hci1", "hci2", args=QUIET)
+    daemon.add(0)
+    manager.wait("STATUS=1 chip: 1 ready, 0 asleep or away; Bluetooth: on")
+    daemon.add(1)
+    daemon.add(2, ready=False)
+    manager.wait("STATUS=3 chips: 2 ready, 1 asleep or away; Bluetooth: on")
+    chips[1].call("Vanish")
+    manager.wait("STATUS=3 chips: 1 ready, 2 asleep or away; Bluetooth: on")
+    assert "WATCHDOG=1" not in manager.lines
+    daemon.stop()
+    manager.wait("STOPPING=1")
+    assert manager.lines.count("READY=1") == 1
+
+
+def test_watchdog(manager: Notifications, core2d: Callable[..., Core2d]) -> None:
+    """Fed while the bus answers, and not for another process."""
+    daemon = core2d(env=manager.env | {"WATCHDOG_USEC": "2000000"})
+    manager.wait("WATCHDOG=1", count=3)
+    daemon.stop()
+    fed = manager.lines.count("WATCHDOG=1")
+    core2d(env=manager.env | {"WATCHDOG_USEC": "400000", "WATCHDOG_PID": str(os.getpid())})
+    manager.wait("READY=1", count=2)
+    assert manager.lines.count("WATCHDOG=1") == fed
+
+
+def test_log_level(bus: Bus, core2d: Callable[..., Core2d]) -> None:
+    """As `systemctl service-log-level` sets it."""
+    daemon = core2d()
+
+    def get(name: str) -> str:
+        args = GLib.Variant("(ss)", (LOG_INTERFACE, name))
+        return bus.call(CORE2, LOG_CONTROL, PROPERTIES, "Get", args)
+
+    def set_property(name: str, value: str) -> None:
+        args = GLib.Variant("(ssv)", (LOG_INTERFACE, name, GLib.Variant("s", value)))
+        bus.call(CORE2, LOG_CONTROL, PROPERTIES, "Set", args)
+
+    assert get("SyslogIdentifier") == "core2d"
+    assert get("LogTarget") == "console"
+    assert get("LogLevel") == "info"
+    assert "debug: " not in daemon.stderr
+    for level in ("debug", "err", "warning", "notice", "info"):
+        set_property("LogLevel", level)
+        assert get("LogLevel") == level
+    for name, value in (("LogLevel", "loud"), ("LogTarget", "kmsg")):
+        with raises_bus_error("org.freedesktop.DBus.Error.InvalidArgs"):
+            set_property(name, value)
+    assert get("LogLevel") == "info"
+    for target in ("journal", "console", "auto"):
+        set_property("LogTarget", target)
+        assert get("LogTarget") == ("console" if target == "auto" else target)
+    assert "log level is now debug" in daemon.stderr
+
+
+def test_reload(
+    bus: Bus,
+    virtual_bluez: Callable[..., VirtualBluez],
+    core2d: Callable[..., Core2d],
+    tmp_path: Path,
+) -> None:
+    """SIGHUP: a new configuration counts, a bad one is refused with its place, what is unknown is named."""
+    virtual_bluez()
+    file = tmp_path / "core2d.conf"
+    file.write_text("[Scan]\nTimeoutSec=5\n")
+    daemon = core2d("--config", str(file))
+
+    def reload(expected: str) -> None:
+        before = len(daemon.stderr)
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: expected in daemon.stderr[before:], what=expected)
+
+    drop_in = tmp_path / "core2d.conf.d/50-local.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text("# mine\n[Scan]\nTimeoutSec=1\nTimeout=3\n[Scann]\nTimeoutSec=2\n")
+    reload("configuration read again")
+    assert f"warning: {drop_in}:4: no option of [Scan] is called Timeout, ignored" in daemon.stderr
+    assert f"warning: {drop_in}:5: no group is called [Scann], ignored" in daemon.stderr
+    assert daemon.manager.call("Scan", {}) == []
+
+    drop_in.write_text("[Scan]\n\nTimeoutSec=61\n")
+    reload(f"{drop_in}:3: [Scan] TimeoutSec=61 is not valid: it must be from 1 to 60")
+    assert "the old configuration stays" in daemon.stderr
+    assert daemon.manager.call("Scan", {}) == []
+
+
+def test_bad_configuration_at_the_start(bus: Bus, core2d: Callable[..., Core2d], tmp_path: Path) -> None:
+    """It does not run with settings that nobody meant."""
+    file = tmp_path / "core2d.conf"
+    file.write_text("[Days]\nDayStart=25:00\n")
+    daemon = core2d()
+    program = daemon.argv[0]
+    daemon.stop()
+    process = bus.start([program, "--config", str(file), f"--state-directory={tmp_path}"])
+    assert process.wait() == 1
+    assert f"{file}:2: [Days] DayStart=25:00 is not valid" in process.stderr
+    bus.processes.remove(process)
