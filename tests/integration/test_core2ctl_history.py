@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -22,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_polkit import FakePolkit
 from gi.repository import GLib
-from harness import SOURCE, Bus, Core2d, Result, build_directory, chip_address
+from harness import SOURCE, Bus, Core2d, Result, build_directory, chip_address, wait_for
 from harness.terminal import Terminal
 
 Run = Callable[..., Result]
@@ -277,6 +279,32 @@ def test_progress_of_an_export(ctl: World, bus: Bus, tmp_path: Path) -> None:
     assert screen.wait() == 0
     assert screen.output.rsplit("\r\x1b[K", 1)[1].startswith("20 rows")
     screen.close()
+
+
+def test_interrupted_and_denied(ctl: World, bus: Bus, tmp_path: Path) -> None:
+    """polkit decides who reads the history. While it thinks, Ctrl-C ends it, and leaves nothing behind."""
+    ctl.fill("samples", sample_rows(0, 10))
+    polkit = FakePolkit(bus)
+    (folder := tmp_path / "out").mkdir()
+    export = ["export", "--since-last", "-o", str(folder / "steps.csv")]
+    env = bus.env | {"XDG_STATE_HOME": str(ctl.state_file.parent.parent)}
+    for argv in (export, ["history"]):
+        for answer, status in ((None, 130), (False, 5)):
+            asked = len(polkit.questions)
+            process = subprocess.Popen([CORE2CTL, *argv], env=env, stderr=subprocess.PIPE, text=True)
+            question = polkit.wait_question(asked + 1)
+            assert question.action == "org.example.core2.history"
+            if answer is None:
+                process.send_signal(signal.SIGINT)
+            else:
+                question.answer(answer)
+            wait_for(lambda: process.poll() is not None, what="the end of core2ctl")
+            assert process.stderr is not None
+            assert (process.returncode, process.stderr.read().count("core2ctl: ")) == (status, 1)
+            process.stderr.close()
+    assert os.listdir(folder) == []
+    assert not ctl.state_file.exists()
+    polkit.close()
 
 
 def test_export_with_a_broken_memory(ctl: World) -> None:
