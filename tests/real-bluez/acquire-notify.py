@@ -100,9 +100,12 @@ class Trial:
 
     def run(self, method, *args):
         print(f"The link ends during a read and {method or 'nothing else'}:", flush=True)
-        self.start()
-        if self.lose_link_during(method, *args):
-            self.try_again()
+        try:
+            self.start()
+            if self.lose_link_during(method, *args):
+                self.try_again()
+        except BusError as error:
+            print(f"  {error}", flush=True)
 
 
 def tell_version():

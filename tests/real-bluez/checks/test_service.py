@@ -3,6 +3,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import signal
 from pathlib import Path
@@ -140,18 +141,32 @@ def test_upgrade_of_the_binary_keeps_the_chips(core2, chips):
     assert chip.get("Alias") == "left shoe"
 
 
+def call_chip(method, *args):
+    return ("gdbus", "call", "--system", "--dest", CORE2, "--object-path", chip_path(0),
+            "--method", f"org.example.Core2.{method}", *args)
+
+
 def test_who_may_do_what(core2, chips, walker):
+    """Scan and connect: whoever sits at the computer. Anything more, and anybody else: ask an administrator."""
     chips("hci1")
-    core2.add(0)
+    chip = core2.add(0)
     scan = call_manager("Scan", "{'timeout': <uint32 5>, 'max': <uint32 1>}")
-    active = walker(*scan, terminal=1)
-    assert active.returncode == 0 and chip_path(0) in active.stdout, active
-    for denied in (walker(*scan, terminal=2), walker(*scan),
-                   walker(*call_manager("AddChip", "00:11:22:33:44:55", "{}"), terminal=1),
-                   walker("gdbus", "call", "--system", "--dest", CORE2, "--object-path", chip_path(0),
-                          "--method", "org.example.Core2.GetKey", terminal=1)):
-        assert denied.returncode != 0, denied
-        assert "AccessDenied" in denied.stderr or "InteractiveAuthorizationRequired" in denied.stderr, denied
+    disconnect, connect = call_chip("Disconnect"), call_chip("Connect", "{}")
+    add, key = call_manager("AddChip", "00:11:22:33:44:55", "{}"), call_chip("GetKey")
+
+    def attempt(*calls, terminal):
+        """What each of the calls printed, all in one session."""
+        script = "; echo -----; ".join(f"{shlex.join(call)} 2>&1" for call in calls)
+        return walker("sh", "-c", script, terminal=terminal).stdout.split("-----\n")
+
+    told = attempt(scan, disconnect, connect, add, key, terminal=1)
+    assert chip_path(0) in told[0], told
+    assert told[1:3] == ["()\n", "()\n"], told
+    chip.wait_property("Connected", True)
+    denied = told[3:] + attempt(scan, connect, terminal=2) + attempt(scan, connect, terminal=None)
+    assert len(denied) == 6
+    for answer in denied:
+        assert "AccessDenied" in answer or "InteractiveAuthorizationRequired" in answer, answer
 
 
 def test_unprivileged_user_sees_values_and_no_secrets(core2, chips, walker):
