@@ -90,6 +90,10 @@ class Central:
         device.call("Connect")
         device.wait_property("ServicesResolved", True)
 
+    def is_connected(self) -> bool:
+        """Whether BlueZ says so; not when it does not know the peripheral."""
+        return self.objects().get(self.path, {}).get("org.bluez.Device1", {}).get("Connected", False)
+
     def disconnect(self) -> None:
         self.device.call("Disconnect")
 

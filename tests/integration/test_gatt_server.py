@@ -104,6 +104,8 @@ def test_restart_of_bluetoothd(bus: Bus, bluez: VirtualBluez, central: Central) 
     assert characteristic.read() == b"\x34\x12"
     bluez.kill()
     bluez.start()
+    # The kernel keeps the link of a bluetoothd that was killed for some seconds, and the next one shows it.
+    wait_for(lambda: not central.is_connected(), what="the end of the old link")
     central.connect()
     assert central[CHARACTERISTIC_2].read() == b"\xf2"
 
