@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What goes wrong with BlueZ around connecting; a test is named after its row."""
+"""What goes wrong with BlueZ around connecting, by the rows of tests/README.md."""
 
 from __future__ import annotations
 
