@@ -122,7 +122,7 @@ class Churn:
         self.dice = dice
         self.step_s = step_s
         self.events: dict[str, int] = {}
-        self.clocks_set = START.date()
+        self.offset = START.utcoffset()
         self.chips = [Chip(i, models[i]) for i in range(len(models.adapters))]
         self._by_path = {chip_path(chip.index): chip for chip in self.chips}
         bus.connection.signal_subscribe(
@@ -365,7 +365,10 @@ class Churn:
             self.fetch(chip)
         self.settle()
         for chip in self.chips:
-            self.daemon.chip(chip.index).call("SetTime", {})
+            self.bus.call(
+                CORE2, chip_path(chip.index), CORE2, "SetTime", GLib.Variant("(a{sv})", ({},))
+            )
+        self.offset = self.now.utcoffset()
         self._note("clocks")
 
     def tick(self) -> None:
@@ -373,12 +376,11 @@ class Churn:
         left = datetime.combine(self.now.date(), datetime.max.time(), ZONE) - self.now
         if left.total_seconds() < seconds + 600:
             self.change_day()
-            if self.now.utcoffset() != (self.now - timedelta(days=1)).utcoffset():
-                self.pass_time(4 * 3600)
-                self.set_clocks()
             return
         self.pass_time(seconds)
         self.settle()
+        if self.now.utcoffset() != self.offset:
+            self.set_clocks()
         if self.dice.random() < 0.5:
             self.bluetooth()
         for chip in self.chips:

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A thousand remembered chips, a hundred of them connected, two adapters."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gi.repository import GLib
+from harness import (
+    CORE2,
+    Bus,
+    Core2d,
+    VirtualBluez,
+    VirtualChips,
+    chip_address,
+    chip_path,
+    wait_for,
+)
+
+Bluez = Callable[..., VirtualBluez]
+Chips = Callable[..., VirtualChips]
+Daemon = Callable[..., Core2d]
+
+REMEMBERED = 1000
+AWAKE = 100
+STANDING = ["--walk=0", "--quirk", "idle-timeout=0"]
+CENTRALS = ["/org/bluez/hci0", "/org/bluez/hci1"]
+#: More than any of it takes on a busy machine.
+PATIENCE = 240.0
+
+
+def match_rules(bus: Bus, name: str) -> int:
+    """How many match rules a program has, by the bus."""
+    arguments = GLib.Variant("(s)", (bus.owner(name),))
+    driver = ("org.freedesktop.DBus", "/org/freedesktop/DBus")
+    return bus.call(*driver, "org.freedesktop.DBus.Debug.Stats", "GetConnectionStats", arguments)[
+        "MatchRules"
+    ]
+
+
+def rss_kib(process: int) -> int:
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
+
+
+class States:
+    """The state of every chip, as core2d publishes it."""
+
+    def __init__(self, daemon: Core2d) -> None:
+        self.states: dict[str, str] = {}
+        daemon.bus.connection.signal_subscribe(
+            CORE2, "org.freedesktop.DBus.Properties", "PropertiesChanged", None, CORE2, 0, self._changed
+        )
+        for path, interfaces in daemon.objects().items():
+            if CORE2 in interfaces:
+                self.states[path] = interfaces[CORE2]["State"]
+
+    def _changed(self, _bus, _sender, path, _interface, _member, args) -> None:
+        changed = args.unpack()[1]
+        if "State" in changed:
+            self.states[path] = changed["State"]
+
+    def ready(self) -> set[str]:
+        return {path for path, state in self.states.items() if state == "ready"}
+
+
+class CallMeter:
+    """How many calls of a program were without an answer at once, by dbus-monitor."""
+
+    def __init__(self, bus: Bus, name: str) -> None:
+        owner = bus.owner(name)
+        rules = [f"sender='{owner}'", f"destination='{owner}'"]
+        argv = ["dbus-monitor", "--address", bus.address, "--profile", *rules]
+        self.owner = owner
+        self.process = bus.start(argv)
+        wait_for(lambda: self.process.stdout, what="dbus-monitor")
+
+    def most(self) -> tuple[int, int]:
+        """Of Device1.Connect, which waits for chips that sleep, and of all others."""
+        self.process.expect_end()
+        self.process.stop()
+        waiting: dict[str, str] = {}
+        connects = others = 0
+        for kind, serial, sender, method in self._messages():
+            if kind == "mc" and sender == self.owner and method != "Disconnect":
+                waiting[serial] = method
+                pending = sum(one == "Connect" for one in waiting.values())
+                connects = max(connects, pending)
+                others = max(others, len(waiting) - pending)
+            elif kind in ("mr", "err"):
+                waiting.pop(method, None)
+        return connects, others
+
+    def _messages(self) -> Iterator[tuple[str, str, str, str]]:
+        """Kind, serial, sender, and the method or the serial that is answered."""
+        for line in self.process.stdout.splitlines():
+            fields = line.split("\t")
+            if fields[0] in ("mc", "mr", "err") and len(fields) >= 6:
+                yield fields[0], fields[2], fields[3], fields[-1] if fields[0] == "mc" else fields[5]
+
+
+def remember_many(daemon: Core2d) -> None:
+    """core2d is stopped and started with the record of one chip for all of them."""
+    daemon.add(0, ready=False)
+    daemon.stop()
+    folder = daemon.state_directory / "chips"
+    template = (folder / f"{chip_address(0).replace(':', '_')}.conf").read_text()
+    body = template[: template.index("[Check]")]
+    for i in range(REMEMBERED):
+        text = body.replace(chip_address(0), chip_address(i))
+        check = f"[Check]\nSha256={hashlib.sha256(text.encode()).hexdigest()}\n"
+        (folder / f"{chip_address(i).replace(':', '_')}.conf").write_text(text + check)
+    daemon.start()
+
+
+def remember_devices(bluez: VirtualBluez) -> None:
+    """BlueZ knows all that sleep, half of them on each adapter; the others it hears."""
+    name = {"Name": GLib.Variant("s", "HM0D")}
+    for first in range(AWAKE, REMEMBERED, 100):
+        calls = [
+            bluez.control.call_async("RememberDevice", CENTRALS[i % 2], chip_address(i), name)
+            for i in range(first, first + 100)
+        ]
+        for call in calls:
+            call.wait(PATIENCE)
+
+
+def count_chips(daemon: Core2d) -> int:
+    return sum(CORE2 in interfaces for interfaces in daemon.objects().values())
+
+
+def test_f16_a_thousand_chips_appear_and_vanish(
+    bus: Bus,
+    virtual_bluez: Bluez,
+    virtual_chip: Chips,
+    core2d: Daemon,
+    record_property: Callable[..., None],
+) -> None:
+    """Most sleep, and keep none of those that are awake from being connected, nor one that wakes late."""
+    bluez = virtual_bluez("--centrals", "2", "--peripherals", str(AWAKE + 1))
+    models = virtual_chip(*(f"hci{i + 2}" for i in range(AWAKE + 1)), args=STANDING)
+    daemon = core2d()
+    models[AWAKE].call("Sleep")
+    remember_many(daemon)
+    meter = CallMeter(bus, CORE2)
+    states = States(daemon)
+    assert count_chips(daemon) == REMEMBERED
+
+    remember_devices(bluez)
+    awake = {chip_path(i) for i in range(AWAKE)}
+    wait_for(lambda: states.ready() >= awake, PATIENCE, "all that are awake")
+    assert states.ready() == awake
+    models[AWAKE].call("Shake")
+    wait_for(lambda: chip_path(AWAKE) in states.ready(), PATIENCE, "the one that woke")
+    for i in range(AWAKE):
+        models[i].call("Step", 7)
+    for i in range(AWAKE):
+        daemon.chip(i).wait_property("StepsTotal", 7)
+    rules, rss = match_rules(bus, CORE2), rss_kib(daemon.pid)
+    record_property("rss_kib", str(rss))
+    print(f"{REMEMBERED} chips, {AWAKE + 1} connected: {rss} KiB, {rules} match rules")
+    assert rules <= 4
+
+    bluez.kill()
+    wait_for(lambda: not states.ready(), PATIENCE, "the end of all links")
+    assert count_chips(daemon) == REMEMBERED
+    assert match_rules(bus, CORE2) == rules
+    connects, others = meter.most()
+    print(f"at once {connects} Connect and {others} other calls")
+    assert connects > 12
+    assert others <= 32
+
+
+def test_f34_one_chip_heard_by_two_adapters(
+    virtual_bluez: Bluez, virtual_chip: Chips, core2d: Daemon
+) -> None:
+    bluez = virtual_bluez("--centrals", "2", "--peripherals", "1")
+    models = virtual_chip("hci2", args=STANDING)
+    daemon = core2d()
+    daemon.manager.call("Scan", {"timeout": GLib.Variant("u", 2)})
+    assert {f"{central}/dev_{chip_address().replace(':', '_')}" for central in CENTRALS} <= set(
+        bluez.bus.managed_objects("org.bluez", "/")
+    )
+    assert count_chips(daemon) == 1
+    chip = daemon.add_counting(0)
+    used = chip.get("Adapter")
+    for central in CENTRALS:
+        adapter = bluez.remote(central, "org.bluez.Adapter1")
+        if adapter.get("Address") == used:
+            adapter.set("Powered", False)
+    models[0].call("Step", 9)
+    chip.wait_property("Adapter", lambda address: address not in ("", used))
+    chip.wait_property("State", "ready")
+    chip.wait_property("StepsTotal", 9)
+    assert count_chips(daemon) == 1
+    assert len(bluez.control.call("Links")) == 1
