@@ -6,8 +6,10 @@ What is on the disk is always the old or the new, never half of it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import shutil
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +18,8 @@ from typing import Any
 
 import pytest
 from gi.repository import GLib
-from harness import Bus, BusError, Core2d, chip_address, chip_path
+from harness import Bus, BusError, Core2d, Ledger, Stage, chip_address, chip_path
+from harness import raises_bus_error, wait_for
 from harness.strace import Strace
 
 ERROR = "org.example.Core2.Error."
@@ -190,3 +193,194 @@ def test_f19_every_system_call_fails(
         if done:
             add(daemon, *write.before)
     assert False in ends
+
+
+class SmallDisk:
+    """A file system of its own, of a given size, that core2d sees in the place of its state directory."""
+
+    def __init__(self, bus: Bus, directory: Path, size: str) -> None:
+        directory.mkdir()
+        script = (
+            'mount -t tmpfs -o mode=0700,size="$1" tmpfs "$2" && touch "$2/mounted" || exit 1; '
+            'tail -f /dev/null & trap "kill $!; exit 0" TERM; wait'
+        )
+        command = ["sh", "-c", script, "sh", size, str(directory)]
+        self.holder = bus.start(["unshare", "--map-root-user", "--mount", *command])
+        #: The same, as the test sees it.
+        self.path = Path(f"/proc/{self.holder.pid}/root{directory}")
+        wait_for(lambda: (self.path / "mounted").exists(), what="the small disk")
+        (self.path / "mounted").unlink()
+
+    def run_there(self, daemon: Core2d) -> None:
+        """Start core2d again, with this disk."""
+        daemon.stop()
+        enter = ["nsenter", "--user", "--mount", "--preserve-credentials"]
+        daemon.argv = [*enter, f"--target={self.holder.pid}", *daemon.argv]
+        daemon.start()
+
+    def fill(self) -> Path:
+        """Leave no byte."""
+        filler = self.path / "filler"
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+        return filler
+
+
+def test_f18_disk_full(stage: Callable[..., Stage], bus: Bus, tmp_path: Path) -> None:
+    """Old files stay whole, who asks for a change is told, steps go on, and one line tells of it a minute."""
+    directory = tmp_path / "small"
+    disk = SmallDisk(bus, directory, "256k")
+    one = stage(state_directory=directory)
+    disk.run_there(one.daemon)
+    one.daemon.add(0, alias=GLib.Variant("s", "old"), key=GLib.Variant("ay", OLD_KEY))
+    one.wait_counting()
+    one.ledger = Ledger(one.daemon, one.hands)
+    one.ledger.walk(20)
+    one.chip.wait_property("StepsTotal", one.ledger.truth(0))
+    whole = {p.name: p.read_bytes() for p in disk.path.glob("*/F1*")}
+    assert len(whole) == 2
+    filler = disk.fill()
+    lines = one.daemon.stderr.count("\n")
+    for call, args in (("SetAlias", ("new",)), ("SetKey", (NEW_KEY,)), ("SetDailyGoal", (5,))):
+        with raises_bus_error(ERROR + "Storage"):
+            one.chip.call(call, *args)
+    for _ in range(10):
+        one.hands[0].call("Step", 3)
+        one.chip.wait_property("StepsTotal", one.ledger.truth(0))
+    one.drop_links()
+    one.ledger.settle()
+    assert one.chip.get("Alias") == "old"
+    assert bytes(one.chip.call("GetKey")) == OLD_KEY
+    told = one.daemon.stderr.splitlines()[lines:]
+    assert len([line for line in told if "No space left" in line]) <= 3, told
+    assert {p.name: p.read_bytes() for p in disk.path.glob("*/F1*")} == whole
+
+    filler.unlink()
+    one.chip.call("SetAlias", "new")
+    one.ledger.settle()
+    total = one.chip.get("StepsTotal")
+    one.daemon.stop()
+    one.start_core2d()
+    assert one.chip.get("StepsTotal") == total
+    assert alias_and_key(one.daemon) == ("new", OLD_KEY)
+    one.ledger.settle()
+
+
+#: What may have happened to a file; each gets the path and what was in it.
+DAMAGES: dict[str, Callable[[Path, bytes], object]] = {
+    **{
+        f"cut-{size}": lambda path, data, size=size: path.write_bytes(data[: size * len(data) // 8])
+        for size in range(8)
+    },
+    **{
+        f"flip-{at}": lambda path, data, at=at: path.write_bytes(
+            data[: at * len(data) // 8]
+            + bytes([data[at * len(data) // 8] ^ 0x20])
+            + data[at * len(data) // 8 + 1 :]
+        )
+        for at in range(8)
+    },
+    "longer": lambda path, data: path.write_bytes(data + b"\n"),
+    "zeros": lambda path, data: path.write_bytes(bytes(len(data))),
+    "garbage": lambda path, data: path.write_bytes(bytes(range(256)) * 40),
+    "gigabyte": lambda path, data: os.truncate(path, 1 << 30),
+    "folder": lambda path, data: (path.unlink(), path.mkdir()),
+    "pipe": lambda path, data: (path.unlink(), os.mkfifo(path)),
+    "dangling-link": lambda path, data: (path.unlink(), path.symlink_to("nowhere")),
+    "link": lambda path, data: (path.rename(path.with_name("away")), path.symlink_to("away")),
+}
+
+
+@pytest.mark.parametrize("kind", ["record", "key"])
+def test_f22_damaged_files(core2d: Callable[..., Core2d], tmp_path: Path, kind: str) -> None:
+    """Each chip's file in another way, and one chip's not: that one is whole, the others are set aside."""
+    state = tmp_path / "state"
+    daemon = core2d(state_directory=state)
+    for index in range(len(DAMAGES) + 1):
+        options = AWAY | {"key": GLib.Variant("ay", OLD_KEY), "alias": GLib.Variant("s", f"n{index}")}
+        daemon.manager.call("AddChip", chip_address(index), options)
+    daemon.stop()
+    damaged = {}
+    for index, (name, damage) in enumerate(DAMAGES.items(), start=1):
+        stem = chip_address(index).replace(":", "_")
+        path = state / ("chips" if kind == "record" else "keys")
+        path /= f"{stem}.conf" if kind == "record" else f"{stem}.key"
+        damage(path, path.read_bytes())
+        damaged[name] = path
+        away = path.with_name("away")
+        content = away.read_bytes() if away.exists() else b""
+    daemon.start()
+    assert alias_and_key(daemon) == ("n0", OLD_KEY)
+    objects = daemon.objects()
+    for index, (name, path) in enumerate(damaged.items(), start=1):
+        if kind == "record":
+            assert chip_path(index) not in objects, name
+        elif name.startswith(("flip", "zeros")):
+            continue  # sixteen bytes are a key
+        else:
+            with raises_bus_error(ERROR + "NotPaired"):
+                daemon.chip(index).call("GetKey")
+        aside = path.with_name(path.name + ".bad")
+        assert os.path.lexists(aside) and not os.path.lexists(path), name
+    # A link is not followed, neither by a reader nor by a writer.
+    if kind == "record":
+        add_again = AWAY | {"alias": GLib.Variant("s", "again")}
+        for index in range(1, len(DAMAGES) + 1):
+            daemon.manager.call("AddChip", chip_address(index), add_again)
+    else:
+        for index in range(1, len(DAMAGES) + 1):
+            daemon.chip(index).call("SetKey", NEW_KEY)
+    daemon.restart()
+    for index in range(1, len(DAMAGES) + 1):
+        if kind == "record":
+            assert daemon.chip(index).get("Alias") == "again"
+        else:
+            assert bytes(daemon.chip(index).call("GetKey")) == NEW_KEY
+    assert (state / ("chips" if kind == "record" else "keys") / "away").read_bytes() == content
+
+
+FORMATS = Path(__file__).parent / "state-formats"
+
+
+@pytest.mark.parametrize("version", sorted(path.name for path in FORMATS.iterdir()))
+def test_f35_state_of_every_format(
+    core2d: Callable[..., Core2d], tmp_path: Path, version: str
+) -> None:
+    """What an earlier core2d stored is there; it is written again in the format of today."""
+    state = tmp_path / "state"
+    shutil.copytree(FORMATS / version, state)
+    for path in state.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    daemon = core2d(state_directory=state)
+    assert alias_and_key(daemon) == ("red shoe", OLD_KEY)
+    chip = daemon.chip()
+    assert (chip.get("Side"), chip.get("DailyGoal"), chip.get("Battery")) == ("left", 8000, 80)
+    assert chip.get("StepsTotal") == 43
+    chip.call("SetAlias", "blue shoe")
+    daemon.restart()
+    assert alias_and_key(daemon) == ("blue shoe", OLD_KEY)
+    assert daemon.chip().get("StepsTotal") == 43
+
+
+def test_f35_state_of_a_newer_core2d(core2d: Callable[..., Core2d], tmp_path: Path) -> None:
+    """Left as it is, and the chip with it, until the newer core2d is back."""
+    state = tmp_path / "state"
+    daemon = core2d(state_directory=state)
+    add(daemon, "old", OLD_KEY)
+    daemon.stop()
+    record = state / "chips" / f"{STEM}.conf"
+    body = record.read_text().split("[Check]")[0].replace("Format=1\n", "Format=9\nNews=1\n")
+    newer = f"{body}[Check]\nSha256={hashlib.sha256(body.encode()).hexdigest()}\n".encode()
+    record.write_bytes(newer)
+    daemon.start()
+    assert chip_path() not in daemon.objects()
+    assert "newer" in daemon.stderr
+    with raises_bus_error(ERROR + "Storage"):
+        add(daemon, "new", NEW_KEY)
+    daemon.restart()
+    assert record.read_bytes() == newer
+    assert (state / "keys" / f"{STEM}.key").read_bytes() == OLD_KEY
