@@ -2,6 +2,7 @@
 """Real faults. After each of them every step is counted exactly once; how long the way back took is printed."""
 
 import time
+from pathlib import Path
 
 import pytest
 from harness import wait_for
@@ -108,4 +109,21 @@ def test_chip_sleeps_until_bluetoothd_has_given_up(ready, bus, comes_back):
     wait_for(lambda: monitor.stdout.count("member=Connect\n") >= 2, timeout=180, what="another call of Connect")
     since = time.monotonic()
     model.call("Shake")
+    comes_back(chip, model, since)
+
+
+def test_computer_sleeps(ready, bus, comes_back):
+    """Everything of it but the power: logind, systemd-sleep, bluetoothd, and the kernel down to its drivers."""
+    chip, model = ready
+    # The drivers wake by themselves after five seconds; nothing could wake this machine from a real sleep.
+    Path("/sys/power/pm_test").write_text("devices", encoding="ascii")
+    settings = Path("/run/systemd/sleep.conf.d/real-bluez.conf")
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text("[Sleep]\nSuspendState=freeze\n", encoding="ascii")
+    prepared = bus.signals("org.freedesktop.login1", None, "org.freedesktop.login1.Manager", "PrepareForSleep")
+    shell("systemctl", "suspend")
+    prepared.wait(count=2)
+    since = time.monotonic()
+    assert prepared.args == [(True,), (False,)]
+    model.call("Step", 6)
     comes_back(chip, model, since)
