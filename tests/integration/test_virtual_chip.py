@@ -32,6 +32,7 @@ virtual_bluez_only = pytest.mark.virtual_bluez
 own_gap_service = virtual_bluez_only("bluetoothd keeps the services 1800 and 1801 to itself")
 own_advertisement = virtual_bluez_only("btvirt's controllers have room for 31 bytes")
 no_late_answer = virtual_bluez_only("bluetoothd 5.66 ends when a read is answered after its link has gone")
+too_quick = virtual_bluez_only("each of its steps is to be notified within seconds, on an emulated processor")
 many_radios = virtual_bluez_only("btvirt has eight controllers at most, and one link of a central at a time")
 
 STEPS, ORIENTATION, AUTH = "V0007", "V0003", "V0009"
@@ -175,6 +176,7 @@ def test_counts_without_subscriber(chips: VirtualChips, central: Central) -> Non
     assert [steps_of(value) for value in steps.values] == [12]
 
 
+@too_quick
 def test_walks_in_model_time(bluez: VirtualBluez, virtual_chip: Start, central: Central) -> None:
     chips = virtual_chip("hci1", args=["--walk=120", "--speed=120"])
     central.connect()
