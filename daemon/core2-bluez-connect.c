@@ -21,11 +21,20 @@
 #define PENDING_SLICE_US (3 * G_USEC_PER_SEC)
 #define TURN_CHECK_MS 1000
 
+/* A call to bluetoothd. The bus counts it until it is answered, also when nobody wants it any more; so do
+ * we, or the bus would refuse one of ours. */
+typedef struct
+{
+  Core2Bluez *bluez;
+  Core2BluezConnect *connect;    /* NULL after it was cancelled */
+  Core2Call *call;
+} Attempt;
+
 struct Core2BluezConnect
 {
   Core2Bluez *bluez;
   Core2BluezDevice *device;
-  Core2Call *call;               /* NULL while it waits in the queue */
+  Attempt *attempt;              /* NULL while it waits in the queue */
   gint64 started;                /* monotonic, of the pending call */
   gboolean urgent;               /* the device is said to be awake: until it had its turn */
   gboolean while_discovering;
@@ -35,16 +44,28 @@ struct Core2BluezConnect
 };
 
 static void
+attempt_free (Attempt *attempt)
+{
+  core2_call_cancel (&attempt->call);
+  g_ptr_array_remove_fast (attempt->bluez->attempts, attempt);
+  g_free (attempt);
+}
+
+/* Its place becomes free with the answer. */
+static void
+abandon_attempt (Core2BluezConnect *connect)
+{
+  if (connect->attempt == NULL)
+    return;
+  connect->attempt->connect = NULL;
+  connect->attempt = NULL;
+}
+
+static void
 connect_free (Core2BluezConnect *connect)
 {
-  Core2Bluez *bluez = connect->bluez;
-
-  if (connect->call != NULL)
-    {
-      bluez->n_pending--;
-      core2_call_cancel (&connect->call);
-    }
-  g_queue_remove (&bluez->connects, connect);
+  abandon_attempt (connect);
+  g_queue_remove (&connect->bluez->connects, connect);
   connect->device->connect = NULL;
   g_free (connect);
 }
@@ -63,17 +84,23 @@ tell_bluez_to_cancel (Core2Bluez *self, const char *path)
 static void
 connect_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
 {
-  Core2BluezConnect *connect = user_data;
-  Core2Bluez *bluez = connect->bluez;
-  Core2BluezConnectDone done = connect->done;
-  gpointer done_data = connect->user_data;
+  Attempt *attempt = user_data;
+  Core2Bluez *bluez = attempt->bluez;
+  Core2BluezConnect *connect = attempt->connect;
 
-  bluez->n_pending--;
-  /* bluetoothd signals no Connected=true after Connect(): its reply says so. */
-  if (error == NULL)
-    connect->device->connected = TRUE;
-  connect_free (connect);
-  done (error, done_data);
+  attempt_free (attempt);
+  if (connect != NULL)
+    {
+      Core2BluezConnectDone done = connect->done;
+      gpointer done_data = connect->user_data;
+
+      connect->attempt = NULL;
+      /* bluetoothd signals no Connected=true after Connect(): its reply says so. */
+      if (error == NULL)
+        connect->device->connected = TRUE;
+      connect_free (connect);
+      done (error, done_data);
+    }
   core2_bluez_connects_advance (bluez);
 }
 
@@ -86,17 +113,30 @@ connect_send (Core2BluezConnect *connect)
 
   g_return_if_fail (message != NULL);
   connect->started = g_get_monotonic_time ();
-  bluez->n_pending++;
-  core2_call_start_uncounted (bluez->bus, &connect->call, message, connect->timeout_ms,
-                              connect_done, connect);
+  connect->attempt = g_new0 (Attempt, 1);
+  connect->attempt->bluez = bluez;
+  connect->attempt->connect = connect;
+  g_ptr_array_add (bluez->attempts, connect->attempt);
+  core2_call_start_uncounted (bluez->bus, &connect->attempt->call, message, connect->timeout_ms,
+                              connect_done, connect->attempt);
   sd_bus_message_unref (message);
+}
+
+static guint
+count_abandoned (Core2Bluez *self)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < self->attempts->len; i++)
+    n += ((const Attempt *) g_ptr_array_index (self->attempts, i))->connect == NULL;
+  return n;
 }
 
 /* A discovery of ours gives way first: some controllers cannot connect meanwhile. */
 static gboolean
 may_start (Core2Bluez *self, const Core2BluezConnect *connect)
 {
-  return connect->call == NULL && connect->device->adapter->powered
+  return connect->attempt == NULL && connect->device->adapter->powered
          && (connect->while_discovering
              || core2_bluez_scans_give_way (self, connect->device->adapter));
 }
@@ -105,13 +145,13 @@ may_start (Core2Bluez *self, const Core2BluezConnect *connect)
 static gboolean
 may_displace (const Core2BluezConnect *connect, gboolean urgent)
 {
-  return connect->call != NULL
+  return connect->attempt != NULL
          && ((urgent && !connect->urgent)
              || g_get_monotonic_time () - connect->started >= PENDING_SLICE_US);
 }
 
 /* Takes its place from the connect that has been pending longest. */
-static void
+static gboolean
 make_room (Core2Bluez *self, gboolean urgent)
 {
   Core2BluezConnect *oldest = NULL;
@@ -123,13 +163,13 @@ make_room (Core2Bluez *self, gboolean urgent)
         oldest = connect;
     }
   if (oldest == NULL)
-    return;
+    return FALSE;
   tell_bluez_to_cancel (self, oldest->device->path);
-  core2_call_cancel (&oldest->call);
-  self->n_pending--;
+  abandon_attempt (oldest);
   oldest->urgent = FALSE;
   g_queue_remove (&self->connects, oldest);
   g_queue_push_tail (&self->connects, oldest);
+  return TRUE;
 }
 
 static gboolean
@@ -146,22 +186,26 @@ void
 core2_bluez_connects_advance (Core2Bluez *self)
 {
   gboolean starved = FALSE;
+  guint n_coming = count_abandoned (self);   /* places that will be free in a moment */
 
   /* make_room() moves others in the queue, never the one that waits. */
   for (GList *l = self->connects.head; l != NULL; l = l->next)
     {
       Core2BluezConnect *connect = l->data;
-      if (connect->call != NULL)
+      if (connect->attempt != NULL)
         continue;
       starved = TRUE;
       if (!may_start (self, connect))
         continue;
-      if (self->n_pending >= CORE2_BLUEZ_MAX_PENDING)
-        make_room (self, connect->urgent);
-      if (self->n_pending >= CORE2_BLUEZ_MAX_PENDING)
+      if (self->attempts->len < CORE2_BLUEZ_MAX_PENDING)
+        {
+          connect_send (connect);
+          starved = FALSE;
+        }
+      else if (n_coming > 0)
+        n_coming--;
+      else if (!make_room (self, connect->urgent))
         break;
-      connect_send (connect);
-      starved = FALSE;
     }
   if (starved && self->turn_timer == 0)
     self->turn_timer = g_timeout_add (TURN_CHECK_MS, on_turn, self);
@@ -200,7 +244,7 @@ core2_bluez_connect_hurry (Core2Bluez *self, Core2BluezDevice *device)
 {
   Core2BluezConnect *connect = device->connect;
 
-  if (connect == NULL || connect->call != NULL || connect->urgent)
+  if (connect == NULL || connect->attempt != NULL || connect->urgent)
     return;
   connect->urgent = TRUE;
   g_queue_remove (&self->connects, connect);
@@ -213,7 +257,7 @@ core2_bluez_connect_cancel (Core2Bluez *self, Core2BluezDevice *device)
 {
   if (device->connect == NULL)
     return;
-  if (device->connect->call != NULL)
+  if (device->connect->attempt != NULL)
     tell_bluez_to_cancel (self, device->path);
   connect_free (device->connect);
   core2_bluez_connects_advance (self);
@@ -240,4 +284,6 @@ core2_bluez_connects_clear (Core2Bluez *self)
   g_clear_handle_id (&self->turn_timer, g_source_remove);
   while (!g_queue_is_empty (&self->connects))
     connect_free (g_queue_peek_head (&self->connects));
+  while (self->attempts->len > 0)
+    attempt_free (g_ptr_array_index (self->attempts, 0));
 }

@@ -39,7 +39,7 @@ struct Core2Bluez
 
   /* core2-bluez-connect.c */
   GQueue connects;               /* Core2BluezConnect, queued and pending */
-  guint n_pending;
+  GPtrArray *attempts;           /* of Connect, which bluetoothd has not answered */
   guint turn_timer;
 };
 

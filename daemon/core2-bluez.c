@@ -232,6 +232,7 @@ core2_bluez_new (Core2Bus *bus, const Core2BluezEvents *events, gpointer user_da
       = g_hash_table_new_full (g_str_hash, g_str_equal, NULL,
                                (GDestroyNotify) core2_bluez_characteristic_free);
   g_queue_init (&self->connects);
+  self->attempts = g_ptr_array_new ();
   self->log_limit = core2_log_limit_new ();
   core2_bluez_scans_init (self);
 
@@ -260,6 +261,7 @@ core2_bluez_free (Core2Bluez *self)
   sd_bus_slot_unref (self->owner_match);
   core2_bluez_connects_clear (self);
   core2_bluez_scans_clear (self);
+  g_ptr_array_unref (self->attempts);
   g_hash_table_unref (self->characteristics);
   g_hash_table_unref (self->devices);
   g_hash_table_unref (self->adapters);

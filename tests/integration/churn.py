@@ -383,6 +383,7 @@ class Churn:
             self.set_clocks()
         if self.dice.random() < 0.5:
             self.bluetooth()
+            self.settle()
         for chip in self.chips:
             self.happen(chip, seconds)
         self.settle()
