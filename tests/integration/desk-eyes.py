@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a screen reader is told of core2-desk: waits for something on its window, and prints it.
+
+Usage: desk-eyes.py PATTERN [reach]
+
+PATTERN is a regular expression for a whole line "ROLE: NAME (DESCRIPTION) [VALUE]", of which the
+parts that are empty are left out. The line is printed when it is there; with reach, when the
+keyboard's focus is there, and until then the Tab key is pressed. Without a match in 40 s the whole
+tree is printed, and the status is 1.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import gi
+
+gi.require_version("Atspi", "2.0")
+from gi.repository import Atspi, GLib  # noqa: E402
+
+APPLICATION = "core2-desk"
+LOOK_MS = 100
+LOOKS_PER_KEY = 5
+PATIENCE_S = 40
+
+
+def describe(node: Atspi.Accessible) -> str:
+    line = f"{node.get_role_name()}: {node.get_name()}"
+    if description := node.get_description():
+        line += f" ({description})"
+    if value := node.get_value_iface():
+        line += f" [{value.get_current_value():g} of {value.get_maximum_value():g}]"
+    return line
+
+
+def walk(node: Atspi.Accessible | None) -> Iterator[Atspi.Accessible]:
+    if node is None:
+        return
+    yield node
+    for index in range(node.get_child_count()):
+        yield from walk(node.get_child_at_index(index))
+
+
+def application_nodes() -> Iterator[Atspi.Accessible]:
+    desktop = Atspi.get_desktop(0)
+    for index in range(desktop.get_child_count()):
+        child = desktop.get_child_at_index(index)
+        if child is not None and child.get_name() == APPLICATION:
+            yield from walk(child)
+
+
+def is_focused(node: Atspi.Accessible) -> bool:
+    return node.get_state_set().contains(Atspi.StateType.FOCUSED)
+
+
+class Look:
+    """One look after the other, until something matches."""
+
+    def __init__(self, pattern: str, reach: bool) -> None:
+        self.pattern = re.compile(pattern, re.DOTALL)
+        self.reach = reach
+        self.left = ""  # where the focus was when Tab was last pressed
+        self.looks = 0  # since then
+
+    def find(self) -> str | None:
+        # An element may go while it is looked at; the next look tells.
+        try:
+            return self._find_focus() if self.reach else self._find_any()
+        except GLib.Error:
+            return None
+
+    def _find_any(self) -> str | None:
+        lines = (describe(node) for node in application_nodes())
+        return next((line for line in lines if self.pattern.fullmatch(line)), None)
+
+    def _find_focus(self) -> str | None:
+        focused = next((describe(node) for node in application_nodes() if is_focused(node)), "")
+        if self.pattern.fullmatch(focused):
+            return focused
+        self.looks += 1
+        # GTK tells of no focus in a field for text: that is not a key that has not arrived yet.
+        if focused != self.left or self.looks > LOOKS_PER_KEY:
+            self.left, self.looks = focused, 0
+            subprocess.run(["xdotool", "key", "Tab"], check=True)
+        return None
+
+
+def silence_libraries() -> None:
+    """What libatspi remarks on a young bus is no fault; errors of this program go to its output."""
+    sys.stderr = sys.stdout
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def main() -> int:
+    silence_libraries()
+    look = Look(sys.argv[1], reach=sys.argv[2:] == ["reach"])
+    loop = GLib.MainLoop()
+    found: list[str] = []
+
+    def on_look() -> bool:
+        line = look.find()
+        if line is None:
+            return True
+        found.append(line)
+        loop.quit()
+        return False
+
+    GLib.timeout_add(LOOK_MS, on_look)
+    GLib.timeout_add_seconds(PATIENCE_S, loop.quit)
+    loop.run()
+    if not found:
+        print("\n".join(describe(node) for node in application_nodes()))
+        return 1
+    print(found[0])
+    return 0
+
+
+sys.exit(main())
