@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""core2-notify: what the desktop shows of batteries and keys, each thing once."""
+"""core2-notify: what the desktop shows of batteries, goals and keys, each thing once."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from harness import wait_for
 NOTIFICATIONS = "org.freedesktop.Notifications"
 MOCK = "org.freedesktop.DBus.Mock"
 KEY = bytes(range(16))
+SIDES = ("left", "right")
 
 
 class Desktop:
@@ -216,3 +217,27 @@ def test_end_of_the_bus(desktop: Desktop, bus: Bus) -> None:
     assert desktop.notify.wait() == 1
     bus.processes.remove(desktop.notify)
     bus.processes.remove(desktop.screen)
+
+
+def test_goal_once_for_a_pair(
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    core2d: Callable[..., Core2d],
+    desktop: Desktop,
+) -> None:
+    virtual_bluez()
+    chips = virtual_chip("hci1", "hci2", args=["--walk=0", "--quirk=idle-timeout=0"])
+    daemon = core2d()
+    sides = [daemon.add_counting(i, side=GLib.Variant("s", side)) for i, side in enumerate(SIDES)]
+    reached = desktop.bus.signals(None, None, "org.example.Core2.History", "GoalReached")
+    desktop.start_notify()
+    wait_for(lambda: desktop.notify.pid in clients(desktop.bus))
+    for index, chip in enumerate(sides):
+        chip.call("SetDailyGoal", 20)
+        chips[index].call("Step", 24)
+    reached.wait(count=2)
+    assert desktop.wait_shown(1)[0] == ("Daily goal reached", "24 steps today. The goal is 20.")
+    # Whatever the second chip's goal led to came before this.
+    chips[0].call("SetBattery", 9)
+    sides[0].call("ReadBattery")
+    assert "Battery" in desktop.wait_shown(2)[1][0]
