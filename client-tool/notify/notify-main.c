@@ -69,6 +69,31 @@ connect_bus (Program *self, GBusType type, GError **error)
   return connection;
 }
 
+/*
+ * core2d's objects, none when it does not run. One that ends while it is asked is asked again: by
+ * then it has gone, or another one has come.
+ */
+static GDBusObjectManager *
+list_objects (GDBusConnection *system, GError **error)
+{
+  GDBusObjectManager *objects;
+  GError *failure = NULL;
+  gboolean gone;
+
+  do
+    {
+      g_clear_error (&failure);
+      objects = core2_dbus_object_manager_client_new_sync (
+          system, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_DO_NOT_AUTO_START, CTL_BUS_NAME,
+          CTL_ROOT_PATH, NULL, &failure);
+      gone = g_error_matches (failure, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY);
+    }
+  while (objects == NULL && gone && !g_dbus_connection_is_closed (system));
+  if (failure != NULL)
+    g_propagate_error (error, failure);
+  return objects;
+}
+
 static gboolean
 run (Program *self, GError **error)
 {
@@ -88,9 +113,7 @@ run (Program *self, GError **error)
   session = connect_bus (self, G_BUS_TYPE_SESSION, error);
   if (session == NULL)
     return FALSE;
-  objects = core2_dbus_object_manager_client_new_sync (
-      system, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_DO_NOT_AUTO_START, CTL_BUS_NAME, CTL_ROOT_PATH,
-      NULL, error);
+  objects = list_objects (system, error);
   if (objects == NULL)
     return FALSE;
 
