@@ -204,11 +204,20 @@ class Churn:
                 return True
             if self.now - begin > timedelta(seconds=PATIENCE):
                 self._complain()
+            if self.now - begin > timedelta(seconds=PATIENCE / 2):
+                self._find_lost()
             self.clock.add(0.1 if self.now - begin < timedelta(seconds=3) else 0.5)
             return False
 
         while not settled():
             self.wake()
+
+    def _find_lost(self) -> None:
+        """A link that was to break may have been down already, and up again before we heard of it."""
+        lost = [chip for chip in self.chips if chip.state == "lost"]
+        objects = self.daemon.objects() if lost else {}
+        for chip in lost:
+            self._take(chip, objects[chip_path(chip.index)][CORE2])
 
     def _complain(self) -> None:
         self.look()
