@@ -50,6 +50,7 @@ chip_set_state (Core2Chip *self, ChipState state, const char *text)
       chip_notify (self, PROP_CONNECTED);
       chip_notify (self, PROP_LAST_CONNECTED);
       chip_save_later (self);
+      core2_history_flush (self->services->history, NULL);
       core2_log_event (CORE2_LOG_INFO,
                        CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "link",
                                          .state = chip_state_name (state),
