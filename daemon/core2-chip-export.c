@@ -8,7 +8,7 @@
 #include "core2-output.h"
 
 /* How much is written in one go, and how long a reader may take none of it. */
-#define CHUNK 32768
+#define CHUNK 16384
 #define STALL_TIMEOUT_MS 60000
 
 typedef struct

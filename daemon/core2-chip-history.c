@@ -8,7 +8,7 @@
 #define MAX_READERS 16
 #define MAX_READERS_PER_CLIENT 4
 /* Rows looked at in one go. */
-#define SLICE_ROWS 2000
+#define SLICE_ROWS 500
 #define MAX_BUCKETS 100000
 #define RESOLUTION_MIN 60
 #define RESOLUTION_MAX (31 * 24 * 60 * 60)

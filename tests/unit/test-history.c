@@ -301,7 +301,6 @@ test_deleted_chip_leaves_nothing (Fixture *fixture, gconstpointer data)
 static void
 test_old_samples_go (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (GArray) days = NULL;
   gint64 now = g_get_real_time ();
 
   fixture->now.wall_us = now - 500 * 24 * HOUR;
