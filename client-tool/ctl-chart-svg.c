@@ -80,8 +80,9 @@ choose_scale (Plot *plot)
 static void
 append_grid (GString *svg, const Plot *plot)
 {
-  for (double steps = 0; steps <= plot->full; steps += plot->tick)
+  for (guint i = 0; i <= lround (plot->full / plot->tick); i++)
     {
+      double steps = i * plot->tick;
       g_autofree char *label = ctl_chart_format_number ((guint64) steps);
       double y = get_y (plot, steps);
 

@@ -61,12 +61,15 @@ open_files (CtlFile *self, GError **error)
 CtlFile *
 ctl_file_new (const char *path, GError **error)
 {
-  g_autoptr (CtlFile) self = g_new0 (CtlFile, 1);
+  CtlFile *self = g_new0 (CtlFile, 1);
 
   self->fd = -1;
   if (path != NULL && !g_str_equal (path, "-"))
     self->path = g_strdup (path);
-  return open_files (self, error) ? g_steal_pointer (&self) : NULL;
+  if (open_files (self, error))
+    return self;
+  ctl_file_free (self);
+  return NULL;
 }
 
 void
