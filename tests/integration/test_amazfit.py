@@ -19,11 +19,11 @@ from harness import build_directory, chip_address, run_command, wait_for
 MODULE = SOURCE / "client-tool" / "python"
 KEY = bytes(range(0x30, 0x40))
 
+pytestmark = pytest.mark.real_bluez
+
 #: The published recipe for the older library, its pieces put together in order.
 RECIPE_STEPS = """
 from amazfit import Core2
-
-pytestmark = pytest.mark.real_bluez
 
 chip = Core2.find(timeout=10)
 if chip is None:
