@@ -27,8 +27,12 @@ search_done (const sd_bus_error *error, gpointer user_data)
   if (chip_has_ready_requests (self) && error == NULL)
     chip_pause (self, 0);          /* somebody waits for it now */
   else
-    chip_pause (self, MIN (SEARCH_PAUSE_MAX_MS,
-                         SEARCH_PAUSE_MIN_MS << MIN (self->failures++, 5u)));
+    {
+      guint pause_ms = SEARCH_PAUSE_MIN_MS << MIN (self->failures, 5u);
+
+      self->failures++;
+      chip_pause (self, MIN (SEARCH_PAUSE_MAX_MS, pause_ms));
+    }
 }
 
 /* BlueZ cannot connect to what it has not seen. Short searches with growing pauses: a discovery that

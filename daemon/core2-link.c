@@ -125,6 +125,7 @@ end_stuck (Core2Link *self, const GError *error)
 {
   gboolean freed = FALSE;
 
+  /* cppcheck-suppress autoVariables ; it is taken back before this function ends */
   self->freed = &freed;
   finish_head (self, error, NULL, 0);
   if (freed)
