@@ -30,6 +30,7 @@ struct Core2Bus
   Core2Callers *callers;
   guint in_flight;
   GQueue waiting;                /* Core2Call, not yet sent */
+  GQueue abandoned;              /* Core2Call, cancelled and not yet answered: the bus counts them */
   GHashTable *watches;           /* unique name -> GPtrArray of Core2ClientWatch */
   sd_bus_slot *vanished_match;
 };
@@ -57,6 +58,7 @@ struct Core2ClientWatch
   gpointer user_data;
 };
 
+static void call_free (Core2Call *call);
 static void send_waiting (Core2Bus *self);
 
 /* --- sd-bus as a GSource -------------------------------------------------------------------- */
@@ -209,6 +211,7 @@ core2_bus_open (Core2BusLostFunc lost, gpointer user_data, GError **error)
   self->lost = lost;
   self->user_data = user_data;
   g_queue_init (&self->waiting);
+  g_queue_init (&self->abandoned);
   self->watches = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
                                          (GDestroyNotify) g_ptr_array_unref);
   self->callers = core2_callers_new (bus);
@@ -242,6 +245,8 @@ core2_bus_close (Core2Bus *self)
 
   g_warn_if_fail (g_queue_is_empty (&self->waiting) && self->in_flight == 0);
   g_warn_if_fail (g_hash_table_size (self->watches) == 0);
+  while (!g_queue_is_empty (&self->abandoned))
+    call_free (g_queue_pop_head (&self->abandoned));
   sd_bus_slot_unref (self->vanished_match);
   g_source_destroy (self->source);
   g_source_unref (self->source);
@@ -308,8 +313,16 @@ static int
 on_reply (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
 {
   const sd_bus_error *error = sd_bus_message_get_error (reply);
+  Core2Call *call = user_data;
+  Core2Bus *bus = call->bus;
 
-  call_finish (user_data, error != NULL ? NULL : reply, error);
+  if (g_queue_remove (&bus->abandoned, call))
+    {
+      call_free (call);
+      send_waiting (bus);
+    }
+  else
+    call_finish (call, error != NULL ? NULL : reply, error);
   return 0;
 }
 
@@ -347,7 +360,8 @@ send_waiting (Core2Bus *self)
 {
   guint n = g_queue_get_length (&self->waiting);
 
-  while (n-- > 0 && self->in_flight < CORE2_BUS_MAX_CALLS)
+  while (n-- > 0 && self->in_flight < CORE2_BUS_MAX_CALLS
+         && self->in_flight + g_queue_get_length (&self->abandoned) < CORE2_BUS_MAX_UNANSWERED)
     {
       Core2Call *call = g_queue_pop_head (&self->waiting);
       if (call->failed_idle != 0)
@@ -402,7 +416,15 @@ core2_call_cancel (Core2Call **call)
     return;
 
   Core2Bus *bus = (*call)->bus;
-  call_free (*call);
+
+  if ((*call)->slot != NULL && (*call)->counted)
+    {
+      (*call)->counted = FALSE;
+      bus->in_flight--;
+      g_queue_push_tail (&bus->abandoned, *call);
+    }
+  else
+    call_free (*call);
   *call = NULL;
   send_waiting (bus);
 }

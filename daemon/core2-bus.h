@@ -79,4 +79,8 @@ Core2Callers *core2_bus_get_callers (Core2Bus *self);
 /* Most counted calls in flight at once: dbus-daemon allows 128 pending replies a connection. */
 #define CORE2_BUS_MAX_CALLS 20
 
+/* With those that were cancelled, which the bus counts until they are answered. Together with the pending
+ * Connects, and some that are not counted, it stays below its limit. */
+#define CORE2_BUS_MAX_UNANSWERED 28
+
 G_END_DECLS

@@ -51,6 +51,7 @@ class Chip:
     diary: list[str] = field(default_factory=list, repr=False)
     away: bool = False
     walked_away: bool = False
+    new_battery: bool = False
     asleep: bool = False
     #: It goes back to zero at midnight, which core2d has seen it do.
     resets: bool = True
@@ -296,15 +297,18 @@ class Churn:
         elif event < 0.64 and not late:
             self.happen_to(chip, "vanish")
         elif event < 0.65 and not chip.asleep and chip.counter > 1000:
-            self.change_battery(chip)
+            # A second one could make a chip that goes on look like one that resets at midnight.
+            if chip.resets or not chip.new_battery:
+                self.change_battery(chip)
 
     def change_battery(self, chip: Chip) -> None:
-        """The counter begins anew. The first step some seconds after it tells that this is so."""
-        before = chip.updated
+        """The chip starts anew: the link breaks, and the counter is 0."""
+        self.happen_to(chip, "vanish")
         chip.hands.call("ResetCounter", "battery")
+        self.happen_to(chip, "appear")
         chip.counter = 0
+        chip.new_battery = True
         self._note("battery", chip)
-        wait_for(lambda: chip.updated > before, what="the counter to fall")
 
     def bluetooth(self) -> None:
         event = self.dice.random()
