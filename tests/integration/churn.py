@@ -361,6 +361,9 @@ class Churn:
             if chip.reachable and not chip.resets:
                 self.walk(chip, 5)
         self.settle()
+        for chip in self.chips:
+            # If its link broke meanwhile, these steps have been made at any time since the last ones.
+            chip.estimated |= not chip.resets and not chip.unbroken
         self._note("day")
 
     def _tell(self, chip: Chip) -> str:
