@@ -84,6 +84,8 @@ def test_read_by_itself(shoe: Shoe) -> None:
 def test_limits_of_a_good_read(shoe: Shoe, percentage: int) -> None:
     """A chip that says 0 is empty: only what it did not say is no number."""
     chip = shoe.add()
+    # The read that a connection begins with must not be the one that is shared.
+    chip.wait_property("BatteryStatus", "current")
     shoe.give(bytes([percentage]))
     assert chip.call("ReadBattery")[0] == percentage
     assert shoe.battery == ("current", percentage)
