@@ -45,7 +45,14 @@ EXAMPLES = {
     for match in MARKED.finditer(README)
 }
 
-PROGRAMS = {"sh": ("bash", "-eu"), "python": ("/usr/bin/python3",), "js": ("gjs",)}
+BUILD_AND_RUN = 'cc -Wall -Wextra -Wno-unused-parameter -Werror "$0" -o "$0.out" $(pkg-config --cflags --libs gio-2.0)'
+BUILD_AND_RUN += '; exec "$0.out"'
+PROGRAMS = {
+    "sh": ("bash", "-eu"),
+    "python": ("/usr/bin/python3",),
+    "js": ("gjs",),
+    "c": ("bash", "-euc", BUILD_AND_RUN),
+}
 
 
 def test_every_block_is_an_example_with_a_test() -> None:
@@ -84,7 +91,7 @@ def test_example(
         what=f"{example.shows}; stdout: {process.stdout}; stderr: {process.stderr}",
     )
     # Some go on until Ctrl-C.
-    endless = name in ("monitor", "python", "gjs")
+    endless = name in ("monitor", "python", "gjs", "c")
     status = process.stop(signal.SIGTERM) if endless else process.wait()
     assert wanted.search(process.stdout), (process.stdout, process.stderr)
     assert status == (128 + signal.SIGTERM if endless else 0), process.stderr
