@@ -60,7 +60,7 @@ scan_done (GObject *source, GAsyncResult *result, gpointer user_data)
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
   self->looking = FALSE;
-  set_problem (self, error);
+  set_problem (self, reply == NULL ? error : NULL);
   show (self);
 }
 

@@ -268,7 +268,9 @@ on_remove_clicked (GtkButton *button, gpointer user_data)
 static void
 ignore_result (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (GVariant) reply = g_dbus_proxy_call_finish (G_DBUS_PROXY (source), result, NULL);
+  GVariant *reply = g_dbus_proxy_call_finish (G_DBUS_PROXY (source), result, NULL);
+
+  g_clear_pointer (&reply, g_variant_unref);
 }
 
 static void
