@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from gi.repository import GLib
-from harness import Bus, Core2d, Process, Result, VirtualBluez, VirtualChips, build_directory
+from harness import Bus, Core2d, Process, Remote, Result, VirtualBluez, VirtualChips, build_directory
 from harness import chip_address, wait_for
 
 SOURCES = Path(__file__).resolve().parents[2] / "client-tool" / "desktop"
@@ -202,16 +202,22 @@ def test_orientation_is_claimed_while_it_is_shown(
     screen.bus.processes.remove(screen.desk)
 
 
-def test_pairing_by_keyboard(
-    shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen
-) -> None:
-    chip = core2d().add_counting(0, alias=text("Dad"))
+def begin_pairing(daemon: Core2d, screen: Screen) -> Remote:
+    """Add a chip and pair it by keyboard, to the moment when it is to be shaken."""
+    chip = daemon.add_counting(0, alias=text("Dad"))
     screen.open()
     screen.see("list item: Dad, .*")
     screen.press("ctrl+p")
     screen.see("label: Pair Dad")
     screen.press("Return")
     screen.see("label: Shake the Chip Now")
+    return chip
+
+
+def test_pairing_by_keyboard(
+    shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen
+) -> None:
+    chip = begin_pairing(core2d(), screen)
     screen.see(r"progress bar:.*\[0\.\d+ of 1\]")
     shoes[0].call("Shake")
     screen.see("label: Paired")
@@ -221,13 +227,7 @@ def test_pairing_by_keyboard(
 def test_closing_cancels_the_pairing(
     shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen
 ) -> None:
-    chip = core2d().add_counting(0, alias=text("Dad"))
-    screen.open()
-    screen.see("list item: Dad, .*")
-    screen.press("ctrl+p")
-    screen.see("label: Pair Dad")
-    screen.press("Return")
-    screen.see("label: Shake the Chip Now")
+    chip = begin_pairing(core2d(), screen)
     screen.press("Escape")
     chip.wait_property("PairingState", lambda state: state in ("idle", "failed"))
     assert not chip.get("Paired")

@@ -9,51 +9,19 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from gi.repository import GLib
-from harness import (
-    Bus,
-    Core2d,
-    Remote,
-    VirtualBluez,
-    VirtualChips,
-    chip_address,
-    raises_bus_error,
-    wait_for,
-)
+from harness import Bus, Core2d, Remote, chip_address, raises_bus_error, wait_for
 from history_client import INTERFACE, Export, days_of, export_rows, export_text, fill
+from history_stage import daemon, walk  # noqa: F401
 
 INVALID = "org.example.Core2.Error.InvalidArguments"
-
-Bluez = Callable[..., VirtualBluez]
-Chips = Callable[..., VirtualChips]
-Daemon = Callable[..., Core2d]
-
-STANDING = ["--walk=0", "--time=2024-05-06 08:00:00", "--quirk", "idle-timeout=0"]
 
 
 def now_us() -> int:
     return time.time_ns() // 1000
-
-
-@pytest.fixture
-def daemon(virtual_bluez: Bluez, virtual_chip: Chips, core2d: Daemon) -> Core2d:
-    """core2d with one chip that stands still."""
-    virtual_bluez()
-    daemon = core2d()
-    daemon.models = virtual_chip("hci1", args=STANDING)
-    daemon.add_counting(0)
-    return daemon
-
-
-def walk(daemon: Core2d, steps: int) -> None:
-    chip = daemon.chip(0)
-    total = chip.get("StepsTotal") + steps
-    daemon.models[0].call("Step", steps)
-    chip.wait_property("StepsTotal", total)
 
 
 def history_of(daemon: Core2d) -> Remote:

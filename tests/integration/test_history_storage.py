@@ -5,38 +5,15 @@ from __future__ import annotations
 
 import resource
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 
-import pytest
 from gi.repository import GLib
-from harness import Bus, Core2d, VirtualBluez, VirtualChips, raises_bus_error
+from harness import Bus, Core2d, raises_bus_error
 from history_client import INTERFACE, days_of, query
+from history_stage import daemon, walk  # noqa: F401
 
 STORAGE = "org.example.Core2.Error.Storage"
-STANDING = ["--walk=0", "--time=2024-05-06 08:00:00", "--quirk", "idle-timeout=0"]
 ALL = (0, 2**63, 60)
-
-
-@pytest.fixture
-def daemon(
-    virtual_bluez: Callable[..., VirtualBluez],
-    virtual_chip: Callable[..., VirtualChips],
-    core2d: Callable[..., Core2d],
-) -> Core2d:
-    """core2d with one chip that stands still."""
-    virtual_bluez()
-    daemon = core2d()
-    daemon.models = virtual_chip("hci1", args=STANDING)
-    daemon.add_counting(0)
-    return daemon
-
-
-def walk(daemon: Core2d, steps: int) -> None:
-    chip = daemon.chip(0)
-    total = chip.get("StepsTotal") + steps
-    daemon.models[0].call("Step", steps)
-    chip.wait_property("StepsTotal", total)
 
 
 def recorded(daemon: Core2d) -> tuple[int, int]:

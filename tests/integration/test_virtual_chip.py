@@ -3,29 +3,24 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from central import Central, full_uuid
 from conftest import both_buses
-from gi.repository import GLib
 from harness import (
-    SOURCE,
     Bus,
     BusError,
-    Result,
     VirtualBluez,
     VirtualChips,
-    build_directory,
     chip_address,
     raises_bus_error,
     wait_for,
 )
+from virtual_chip_client import INVALID_ARGS, quirk, steps_of
 
 pytestmark = pytest.mark.real_bluez
 virtual_bluez_only = pytest.mark.virtual_bluez
@@ -33,21 +28,13 @@ own_gap_service = virtual_bluez_only("bluetoothd keeps the services 1800 and 180
 own_advertisement = virtual_bluez_only("btvirt's controllers have room for 31 bytes")
 no_late_answer = virtual_bluez_only("bluetoothd 5.66 ends when a read is answered after its link has gone")
 too_quick = virtual_bluez_only("each of its steps is to be notified within seconds, on an emulated processor")
-many_radios = virtual_bluez_only("btvirt has eight controllers at most, and one link of a central at a time")
 
 STEPS, ORIENTATION, AUTH = "V0007", "V0003", "V0009"
 HISTORY_CONTROL, HISTORY_DATA = "V0004", "V0005"
 TIME, BATTERY = "2a2b", "2a19"
 KEY = bytes(range(0x30, 0x40))
-INVALID_ARGS = "org.freedesktop.DBus.Error.InvalidArgs"
-PROGRAM = build_directory() / "tests/virtual-chip/virtual-chip"
 
 Start = Callable[..., VirtualChips]
-
-
-def quirk(value: str | bytes | int | bool) -> GLib.Variant:
-    signature = {bool: "b", int: "u", str: "s", bytes: "ay"}[type(value)]
-    return GLib.Variant(signature, value)
 
 
 @pytest.fixture
@@ -64,10 +51,6 @@ def central(bus: Bus, bluez: VirtualBluez) -> Central:
 def chips(bluez: VirtualBluez, virtual_chip: Start) -> VirtualChips:
     """One chip, that stands."""
     return virtual_chip("hci1", args=["--walk=0", "--seed=1", "--time=2026-01-05 10:00:00"])
-
-
-def steps_of(frame: bytes) -> int:
-    return int.from_bytes(frame[1:5], "little")
 
 
 # --- The profile ---------------------------------------------------------------------------------
@@ -598,80 +581,3 @@ def test_other_characteristics(chips: VirtualChips, central: Central) -> None:
     central.connect()
     wait_for(lambda: central.has("2a02") and not central.has("2a26"))
     assert central.service_of(AUTH) == full_uuid("fee0")
-
-
-# --- The program ---------------------------------------------------------------------------------
-
-
-def test_bad_control_calls_change_nothing(chips: VirtualChips) -> None:
-    chips[0].wait_property("Advertising", True)
-    before = chips[0].get_all()
-    for call in [
-        ("Walk", 301),
-        ("Step", 1_000_001),
-        ("StepEach", 1_000_001),
-        ("Advance", 604_801),
-        ("SetTime", "soon"),
-        ("SetKey", b"short"),
-        ("SetQuirk", "nonsense", quirk(1)),
-        ("SetQuirk", "step-flags", quirk("3")),
-        ("SetQuirk", "auth-key", quirk("maybe")),
-        ("Notify", "nonsense", b""),
-        ("Notify", "steps", bytes(513)),
-    ]:
-        with raises_bus_error(INVALID_ARGS):
-            chips[0].call(*call)
-    assert chips[0].get_all() == before
-
-
-@pytest.mark.parametrize(
-    "args",
-    [
-        ["--speed=0"],
-        ["--walk=301"],
-        ["--battery=101"],
-        ["--seed=4294967296"],
-        ["--steps-flags=16"],
-        ["--quirk=nonsense"],
-        ["--time=soon"],
-        ["--adapter=hci 1"],
-        ["--adapter=hci1", "--adapter=hci1"],
-        ["hci1"],
-        ["--nonsense"],
-    ],
-)
-def test_bad_options(run_command: Callable[..., Result], args: list[str]) -> None:
-    result = run_command(PROGRAM, *args)
-    assert result.status == 1 and result.stderr.startswith("virtual-chip: ")
-
-
-def test_quirks_are_documented(run_command: Callable[..., Result]) -> None:
-    help_text = run_command(PROGRAM, "--help-quirks").stdout
-    names = set(re.findall(r"^  (\S+) ", help_text, re.M))
-    readme = Path(SOURCE / "tests/virtual-chip/README.md").read_text()
-    table = readme[readme.index("## Quirks") :]
-    documented = set()
-    for cell in re.findall(r"^\| ([a-z, -]+) \| (?:u|b|s|ay) \|", table, re.M):
-        documented |= set(cell.split(", "))
-    assert len(names) > 20 and names == documented
-
-
-@many_radios
-def test_many_chips_on_one_connection(
-    bus: Bus, virtual_bluez: Callable[..., VirtualBluez], virtual_chip: Start
-) -> None:
-    count = 200
-    virtual_bluez("--peripherals", str(count))
-    adapters = [f"hci{1 + i}" for i in range(count)]
-    chips = virtual_chip(*adapters, args=["--walk=0"])
-
-    def advertising() -> int:
-        objects = bus.managed_objects(chips.name, "/org/example/VirtualChip")
-        return sum(o["org.example.VirtualChip1"]["Advertising"] for o in objects.values())
-
-    wait_for(lambda: advertising() == count)
-    last = Central(bus, count - 1)
-    last.connect()
-    chips[count - 1].call("Step", 9)
-    assert steps_of(last[STEPS].read()) == 9
-    assert chips[0].get("Counter") == 0
