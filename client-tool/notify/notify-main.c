@@ -69,6 +69,15 @@ connect_bus (Program *self, GBusType type, GError **error)
   return connection;
 }
 
+/* core2d ended while it was asked: before it could answer, or before the question reached it. */
+static gboolean
+is_gone (const GError *error)
+{
+  return g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY)
+         || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
+         || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER);
+}
+
 /*
  * core2d's objects, none when it does not run. One that ends while it is asked is asked again: by
  * then it has gone, or another one has come.
@@ -78,7 +87,6 @@ list_objects (GDBusConnection *system, GError **error)
 {
   GDBusObjectManager *objects;
   GError *failure = NULL;
-  gboolean gone;
 
   do
     {
@@ -86,9 +94,8 @@ list_objects (GDBusConnection *system, GError **error)
       objects = core2_dbus_object_manager_client_new_sync (
           system, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_DO_NOT_AUTO_START, CTL_BUS_NAME,
           CTL_ROOT_PATH, NULL, &failure);
-      gone = g_error_matches (failure, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY);
     }
-  while (objects == NULL && gone && !g_dbus_connection_is_closed (system));
+  while (objects == NULL && is_gone (failure) && !g_dbus_connection_is_closed (system));
   if (failure != NULL)
     g_propagate_error (error, failure);
   return objects;
