@@ -67,6 +67,7 @@ class World:
         self._chip = self.daemon.add(0, ready=False)
         self.chip.wait_property("StepsUpdated", lambda time: time > 0)
         self.chip.wait_property("State", "ready")
+        self.daemon.wait_idle(self.chip)
 
     def know(self, index: int = 0, **options: Any) -> str:
         """BlueZ knows the chip from earlier days."""

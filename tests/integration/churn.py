@@ -153,7 +153,9 @@ class Churn:
 
     def look(self) -> None:
         """Ask for everything, instead of believing the signals."""
-        objects = self.daemon.objects()
+        self.daemon.objects(self._take_all)
+
+    def _take_all(self, objects: dict) -> None:
         for path, chip in self._by_path.items():
             self._take(chip, objects[path][CORE2])
 
@@ -215,10 +217,8 @@ class Churn:
 
     def _find_lost(self) -> None:
         """A link that was to break may have been down already, and up again before we heard of it."""
-        lost = [chip for chip in self.chips if chip.state == "lost"]
-        objects = self.daemon.objects() if lost else {}
-        for chip in lost:
-            self._take(chip, objects[chip_path(chip.index)][CORE2])
+        if any(chip.state == "lost" for chip in self.chips):
+            self.look()
 
     def _complain(self) -> None:
         self.look()

@@ -119,6 +119,13 @@ def test_row_15_empty_battery(world: World) -> None:
     assert world.chip.get("State") == "ready"
 
 
+def hold_notifications(world: World) -> None:
+    """Another program holds those of the steps, from core2d's next connection on."""
+    world.fault(START, world.characteristic().path, error="NotPermitted", message="Notify acquired")
+    world.lose_link()
+    world.chip.wait_property("StatusText", lambda text: "another program" in text)
+
+
 def test_row_20_subscribe_then_read(world: World) -> None:
     """By StartNotify, which others may use too, and one read for what was walked before."""
     path = world.characteristic().path
@@ -133,9 +140,7 @@ def test_row_20_subscribe_then_read(world: World) -> None:
 
 def test_row_20_notifications_held_by_another_program(world: World) -> None:
     # A program holds them as long as its descriptor is open; the bus hands it over with the reply.
-    world.fault(START, error="NotPermitted", message="Notify acquired", count=1)
-    world.lose_link()
-    world.chip.wait_property("StatusText", lambda text: "another program" in text)
+    hold_notifications(world)
     assert world.chip.get("State") == "ready"
     world.hands.call("Step", 9)
     assert world.chip.call("ReadSteps")[0] == 9
@@ -158,9 +163,7 @@ def test_row_21_one_notification_gives_one_signal(world: World) -> None:
 
 def test_row_22_value_read_by_somebody_else(world: World) -> None:
     """It is a sample like any other: here core2d itself gets no notifications."""
-    world.fault(START, error="NotPermitted", message="Notify acquired", count=1)
-    world.lose_link()
-    world.chip.wait_property("StatusText", lambda text: "another program" in text)
+    hold_notifications(world)
     reads = len(world.calls(READ))
     steps = world.characteristic()
     stepped = world.chip.signals("StepsChanged")

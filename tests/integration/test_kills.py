@@ -64,10 +64,13 @@ class Witness:
             self.seen[path, name] = max(value, most)
 
     def look(self, daemon: Core2d) -> None:
-        chips = {path: all for path, all in daemon.objects().items() if CORE2 in all}
-        assert chips.keys() == {chip_path(i) for i in range(CHIPS)}
-        for path, interfaces in chips.items():
-            self.take(path, interfaces[CORE2])
+        objects = daemon.objects(self._take_all)
+        chips = {path for path, interfaces in objects.items() if CORE2 in interfaces}
+        assert chips == {chip_path(i) for i in range(CHIPS)}
+
+    def _take_all(self, objects: dict[str, dict[str, dict[str, object]]]) -> None:
+        for path, interfaces in objects.items():
+            self.take(path, interfaces.get(CORE2, {}))
 
 
 def noon_zone() -> str:

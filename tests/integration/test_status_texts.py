@@ -14,7 +14,7 @@ from gi.repository import GLib
 from harness import CORE2, CORE2_PATH, SOURCE, Remote, wait_for
 
 CONFIG = "[Link]\nReadyTimeoutSec=5\nRequestTimeoutSec=1\n"
-NOTIFY_HELD = {"error": "NotPermitted", "message": "Notify acquired", "count": 1}
+NOTIFY_HELD = {"error": "NotPermitted", "message": "Notify acquired"}
 OTHER = "F1:4F:BB:00:00:01"
 UNKNOWN = {"error": "org.freedesktop.DBus.Error.UnknownObject"}
 LIMIT = {"error": "Failed", "message": "le-connection-concurrent-connection-limit", "count": 1}
@@ -75,7 +75,7 @@ def answer_never(world: World) -> None:
 
 
 def services_stale(world: World) -> None:
-    world.fault("GattCharacteristic1.ReadValue", **UNKNOWN)
+    world.fault("GattCharacteristic1.ReadValue", world.characteristic().path, **UNKNOWN)
     world.lose_link()
 
 
@@ -116,7 +116,7 @@ def find_another(world: World) -> None:
 
 
 def hold_notifications(world: World) -> None:
-    world.fault("GattCharacteristic1.StartNotify", **NOTIFY_HELD)
+    world.fault("GattCharacteristic1.StartNotify", world.characteristic().path, **NOTIFY_HELD)
     world.lose_link()
 
 

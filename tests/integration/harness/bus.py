@@ -63,10 +63,15 @@ def raises_bus_error(name: str) -> Iterator[list[BusError]]:
 
 
 class Pending:
-    """A call whose reply has not been waited for yet."""
+    """A call whose reply has not been waited for yet.
 
-    def __init__(self, what: str) -> None:
+    at_reply gets the reply in its turn among the signals. wait() may return it later than signals that came
+    after it, so what signals go on to change must be taken here.
+    """
+
+    def __init__(self, what: str, at_reply: Callable[[Any], None] | None = None) -> None:
         self.what = what
+        self.at_reply = at_reply
         self.done = False
         self._reply: GLib.Variant | None = None
         self._error: BusError | None = None
@@ -77,15 +82,20 @@ class Pending:
         except GLib.Error as error:
             self._error = BusError(error)
         self.done = True
+        if self._reply is not None and self.at_reply is not None:
+            self.at_reply(self._unpack())
+
+    def _unpack(self) -> Any:
+        assert self._reply is not None
+        values = self._reply.unpack()
+        return None if not values else values[0] if len(values) == 1 else values
 
     def wait(self, timeout: float = TIMEOUT) -> Any:
         """The reply: nothing, one value, or a tuple of values. Raises BusError."""
         wait_for(lambda: self.done, timeout, f"the reply to {self.what}")
         if self._error is not None:
             raise self._error
-        assert self._reply is not None
-        values = self._reply.unpack()
-        return None if not values else values[0] if len(values) == 1 else values
+        return self._unpack()
 
 
 @dataclass(frozen=True)
@@ -235,8 +245,9 @@ class Bus:
         args: GLib.Variant | None = None,
         connection: Gio.DBusConnection | None = None,
         flags: Gio.DBusCallFlags = Gio.DBusCallFlags.NONE,
+        at_reply: Callable[[Any], None] | None = None,
     ) -> Pending:
-        pending = Pending(f"{interface}.{method} on {path}")
+        pending = Pending(f"{interface}.{method} on {path}", at_reply)
         (connection or self.connection).call(
             name, path, interface, method, args, None, flags, 2**31 - 1, None, pending._on_reply
         )
@@ -299,8 +310,11 @@ class Bus:
         if self.owner(name):
             log.wait(lambda s: s.args[0] == name and not s.args[2], timeout=timeout)
 
-    def managed_objects(self, name: str, path: str) -> dict[str, dict[str, dict[str, Any]]]:
-        return self.call(name, path, OBJECT_MANAGER, "GetManagedObjects")
+    def managed_objects(
+        self, name: str, path: str, at_reply: Callable[[Any], None] | None = None
+    ) -> dict[str, dict[str, dict[str, Any]]]:
+        method = (OBJECT_MANAGER, "GetManagedObjects")
+        return self.call_async(name, path, *method, at_reply=at_reply).wait()
 
     def introspect(self, name: str, path: str) -> Gio.DBusNodeInfo:
         xml = self.call(name, path, "org.freedesktop.DBus.Introspectable", "Introspect")

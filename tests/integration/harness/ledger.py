@@ -76,7 +76,9 @@ class Ledger:
     def open(self) -> None:
         """Begin with what core2d shows now: at first, and after each start of it."""
         self.daemon.bus.synchronize()
-        objects = self.daemon.objects()
+        self.daemon.objects(self._begin)
+
+    def _begin(self, objects: dict[str, dict[str, dict[str, Any]]]) -> None:
         self.accounts = {path: Account(objects[path][CORE2]) for path in self.paths}
 
     def _on_signal(

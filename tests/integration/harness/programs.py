@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from gi.repository import GLib
 
 from . import real
 from .bus import Bus
+from .loop import wait_for
 from .process import Process
 from .remote import Remote
 
@@ -147,13 +148,22 @@ class Core2d(Program):
         return Remote(self.bus, CORE2, path, interface)
 
     def add(self, index: int = 0, ready: bool = True, **options: GLib.Variant) -> Remote:
-        """AddChip with options such as side=GLib.Variant("s", "left"); waits for state ready."""
+        """AddChip with options such as side=GLib.Variant("s", "left").
+
+        Waits for state ready and for what core2d asks the chip at the beginning: a test's faults are for the test.
+        """
         path = self.manager.call("AddChip", chip_address(index), options)
         assert path == chip_path(index)
         chip = self.chip(index)
         if ready:
             chip.wait_property("State", "ready")
+            self.wait_idle(chip)
         return chip
+
+    def wait_idle(self, chip: Remote) -> None:
+        """One thing is asked after another, so what was asked before this has its answer then."""
+        pending = chip.call_async("ReadSteps")
+        wait_for(lambda: pending.done, what=pending.what)
 
     def add_counting(self, index: int = 0, **options: GLib.Variant) -> Remote:
         """As add, and the chip's counter has been read: every step from now on counts."""
@@ -161,5 +171,8 @@ class Core2d(Program):
         chip.wait_property("StepsUpdated", lambda time: time > 0)
         return chip
 
-    def objects(self) -> dict[str, dict[str, dict[str, Any]]]:
-        return self.bus.managed_objects(CORE2, CORE2_PATH)
+    def objects(
+        self, at_reply: Callable[[Any], None] | None = None
+    ) -> dict[str, dict[str, dict[str, Any]]]:
+        """All objects; at_reply gets them, too, before any later signal."""
+        return self.bus.managed_objects(CORE2, CORE2_PATH, at_reply)

@@ -64,6 +64,8 @@ class Stage:
         for index in range(count):
             self.daemon.add(index, ready=False)
         self.wait_counting()
+        for index in range(min(count, 8)):
+            self.daemon.wait_idle(self.daemon.chip(index))
         self.ledger = Ledger(self.daemon, self.hands)
 
     @property
