@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const char *const property_names[N_PROPS] = {
   [PROP_NAME] = "Name",
@@ -235,6 +237,13 @@ bus_of (Core2Chip *self)
   return core2_bus_get (self->services->bus);
 }
 
+/* Whether anybody can know this object and wait for its signals. */
+static gboolean
+is_heard (Core2Chip *self)
+{
+  return self->published && self->services->announced;
+}
+
 void
 chip_flush (Core2Chip *self)
 {
@@ -242,7 +251,9 @@ chip_flush (Core2Chip *self)
   guint n = 0;
 
   g_clear_handle_id (&self->flush_source, g_source_remove);
-  if (self->dirty == 0 || self->chip_slot == NULL)
+  if (!is_heard (self))
+    self->dirty = 0;
+  if (self->dirty == 0)
     return;
   for (guint i = 0; i < N_PROPS; i++)
     if (self->dirty & (G_GUINT64_CONSTANT (1) << i))
@@ -273,7 +284,7 @@ chip_notify (Core2Chip *self, ChipProperty property)
 void
 chip_notify_info (Core2Chip *self)
 {
-  if (self->info_slot == NULL)
+  if (!is_heard (self))
     return;
   chip_flush (self);
   sd_bus_emit_properties_changed (bus_of (self), self->path, INFO_INTERFACE, "Available",
@@ -322,34 +333,93 @@ chip_emit_reset (Core2Chip *self, guint32 before, guint32 after, const char *rea
 
 /* --- life ----------------------------------------------------------------------------------------------------- */
 
-gboolean
-chip_publish (Core2Chip *self, GError **error)
+void
+chip_publish (Core2Chip *self)
 {
-  int r = sd_bus_add_object_vtable (bus_of (self), &self->chip_slot, self->path, CHIP_INTERFACE,
-                                    chip_vtable, self);
-
-  if (r >= 0)
-    r = sd_bus_add_object_vtable (bus_of (self), &self->info_slot, self->path, INFO_INTERFACE,
-                                  info_vtable, self);
-  if (r >= 0)
-    r = sd_bus_add_object_vtable (bus_of (self), &self->history_slot, self->path,
-                                  HISTORY_INTERFACE, chip_history_vtable, self);
-  if (r >= 0)
-    r = sd_bus_emit_object_added (bus_of (self), self->path);
-  if (r >= 0 || r == -ENOTCONN)
-    return TRUE;
-  g_set_error (error, CORE2_ERROR, CORE2_ERROR_FAILED, "cannot publish %s: %s", self->path,
-               g_strerror (-r));
-  return FALSE;
+  g_hash_table_insert (self->services->published, self->path, self);
+  self->published = TRUE;
+  if (is_heard (self))
+    sd_bus_emit_object_added (bus_of (self), self->path);
 }
 
 void
 chip_unpublish (Core2Chip *self)
 {
   g_clear_handle_id (&self->flush_source, g_source_remove);
-  if (self->chip_slot != NULL)
+  if (is_heard (self))
     sd_bus_emit_object_removed (bus_of (self), self->path);
-  self->history_slot = sd_bus_slot_unref (self->history_slot);
-  self->info_slot = sd_bus_slot_unref (self->info_slot);
-  self->chip_slot = sd_bus_slot_unref (self->chip_slot);
+  if (self->published)
+    g_hash_table_remove (self->services->published, self->path);
+  self->published = FALSE;
+}
+
+/* --- all chips ------------------------------------------------------------------------------------------------ */
+
+static int
+find_chip (sd_bus *bus, const char *path, const char *interface, void *user_data, void **ret_found,
+           sd_bus_error *error)
+{
+  Core2ChipServices *services = user_data;
+
+  *ret_found = g_hash_table_lookup (services->published, path);
+  return *ret_found != NULL;
+}
+
+static int
+list_chips (sd_bus *bus, const char *prefix, void *user_data, char ***ret_nodes, sd_bus_error *error)
+{
+  Core2ChipServices *services = user_data;
+  GHashTableIter iter;
+  const char *path;
+  char **nodes = calloc (g_hash_table_size (services->published) + 1, sizeof *nodes);
+  gsize n = 0;
+
+  if (nodes == NULL)
+    return -ENOMEM;
+  g_hash_table_iter_init (&iter, services->published);
+  /* sd-bus frees what it gets. */
+  while (g_hash_table_iter_next (&iter, (gpointer *) &path, NULL))
+    if ((nodes[n++] = strdup (path)) == NULL)
+      {
+        while (n-- > 0)
+          free (nodes[n]);
+        free (nodes);
+        return -ENOMEM;
+      }
+  *ret_nodes = nodes;
+  return 0;
+}
+
+gboolean
+core2_chips_publish (Core2ChipServices *services, GError **error)
+{
+  static const struct
+  {
+    const char *interface;
+    const sd_bus_vtable *vtable;
+  } interfaces[CORE2_CHIP_INTERFACES] = {
+    { CHIP_INTERFACE, chip_vtable },
+    { INFO_INTERFACE, info_vtable },
+    { HISTORY_INTERFACE, chip_history_vtable },
+  };
+  sd_bus *bus = core2_bus_get (services->bus);
+  int r = sd_bus_add_node_enumerator (bus, &services->enumerator_slot, CORE2_CHIP_PATH, list_chips,
+                                      services);
+
+  for (guint i = 0; i < CORE2_CHIP_INTERFACES && r >= 0; i++)
+    r = sd_bus_add_fallback_vtable (bus, &services->interface_slots[i], CORE2_CHIP_PATH,
+                                    interfaces[i].interface, interfaces[i].vtable, find_chip,
+                                    services);
+  if (r >= 0)
+    return TRUE;
+  g_set_error (error, CORE2_ERROR, CORE2_ERROR_FAILED, "cannot publish chips: %s", g_strerror (-r));
+  return FALSE;
+}
+
+void
+core2_chips_unpublish (Core2ChipServices *services)
+{
+  for (guint i = 0; i < CORE2_CHIP_INTERFACES; i++)
+    services->interface_slots[i] = sd_bus_slot_unref (services->interface_slots[i]);
+  services->enumerator_slot = sd_bus_slot_unref (services->enumerator_slot);
 }

@@ -96,9 +96,7 @@ struct Core2Chip
   Core2ChipServices *services;
   Core2ChipRecord *record;       /* what is stored */
   char *path;
-  sd_bus_slot *chip_slot;
-  sd_bus_slot *info_slot;
-  sd_bus_slot *history_slot;
+  gboolean published;
   GPtrArray *requests;           /* method calls under way */
 
   guint64 dirty;                 /* ChipProperty bits to be signalled */
@@ -220,7 +218,7 @@ void chip_notify (Core2Chip *self, ChipProperty property);
 void chip_flush (Core2Chip *self);
 /* Signals Info as a whole. */
 void chip_notify_info (Core2Chip *self);
-gboolean chip_publish (Core2Chip *self, GError **error);
+void chip_publish (Core2Chip *self);
 void chip_unpublish (Core2Chip *self);
 void chip_emit_steps (Core2Chip *self, guint32 delta);
 void chip_emit_battery (Core2Chip *self);

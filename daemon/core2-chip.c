@@ -226,8 +226,7 @@ core2_chip_day_changed (Core2Chip *self)
 /* --- life --------------------------------------------------------------------------------------------------- */
 
 Core2Chip *
-core2_chip_new (Core2ChipServices *services, Core2ChipRecord *record, gboolean remembered,
-                GError **error)
+core2_chip_new (Core2ChipServices *services, Core2ChipRecord *record, gboolean remembered)
 {
   Core2Chip *self = g_new0 (Core2Chip, 1);
   guint64 address;
@@ -253,11 +252,7 @@ core2_chip_new (Core2ChipServices *services, Core2ChipRecord *record, gboolean r
   chip_fetch_init (self);
   chip_handshake_init (self);
 
-  if (!chip_publish (self, error))
-    {
-      core2_chip_free (self);
-      return NULL;
-    }
+  chip_publish (self);
   chip_advance_later (self);
   return self;
 }

@@ -17,6 +17,10 @@ G_BEGIN_DECLS
  * vtables point into it, so that there is one copy of each value. */
 typedef struct Core2Chip Core2Chip;
 
+#define CORE2_CHIP_PATH "/org/example/Core2/chip"
+#define CORE2_CHIP_PATH_PREFIX CORE2_CHIP_PATH "/"
+#define CORE2_CHIP_INTERFACES 3
+
 /* What all chips share; owned by the manager, outlives them. */
 typedef struct
 {
@@ -30,17 +34,24 @@ typedef struct
   guint64 boot_id;
   Core2History *history;
   GPtrArray *readers; /* Core2Request that read the history now */
+  GHashTable *published; /* object path -> Core2Chip, neither owned */
+  sd_bus_slot *enumerator_slot;
+  sd_bus_slot *interface_slots[CORE2_CHIP_INTERFACES];
+  gboolean announced; /* the bus name is ours: before, nobody listens to our signals */
   /* A chip's state changed: for the service's STATUS= line. */
   void (*chip_changed) (gpointer user_data);
   gpointer user_data;
 } Core2ChipServices;
 
-#define CORE2_CHIP_PATH_PREFIX "/org/example/Core2/chip/"
+/* Lets the bus find @services->published. One table of members serves all chips: one for each would cost
+ * sd-bus 7 KB and some 90 allocations a chip. Returns FALSE with @error when the bus refuses. */
+gboolean core2_chips_publish (Core2ChipServices *services, GError **error);
+void core2_chips_unpublish (Core2ChipServices *services);
 
 /* Publishes a chip. @record is taken. @remembered: it is in the store and keeps a connection when its
- * record says so; else it was only seen in a scan. Returns NULL with @error when the bus refuses. */
+ * record says so; else it was only seen in a scan. */
 Core2Chip *core2_chip_new (Core2ChipServices *services, Core2ChipRecord *record,
-                           gboolean remembered, GError **error);
+                           gboolean remembered);
 
 /* Saves what is worth it, closes its link, ends its calls with Cancelled and unpublishes it. */
 void core2_chip_free (Core2Chip *self);

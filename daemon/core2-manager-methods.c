@@ -74,12 +74,11 @@ add_chip (Core2Request *request)
   g_autoptr (GError) error = NULL;
 
   if (is_new)
-    chip = core2_manager_add (self, core2_chip_record_new (job->address), FALSE, &error);
-  if (chip == NULL
-      || !core2_chip_remember (chip, request->text, job->has_side ? &job->side : NULL,
-                               request->secret, job->has_connect ? &job->connect : NULL, &error))
+    chip = core2_manager_add (self, core2_chip_record_new (job->address), FALSE);
+  if (!core2_chip_remember (chip, request->text, job->has_side ? &job->side : NULL,
+                            request->secret, job->has_connect ? &job->connect : NULL, &error))
     {
-      if (chip != NULL && is_new)
+      if (is_new)
         core2_manager_drop (self, chip);
       core2_request_fail_gerror (request, error);
       return;

@@ -56,8 +56,7 @@ gboolean core2_manager_has_scans (Core2Manager *self);
 /* core2-manager.c */
 Core2Chip *core2_manager_find (Core2Manager *self, const char *address);
 /* Makes a chip and lists it. @record is taken. */
-Core2Chip *core2_manager_add (Core2Manager *self, Core2ChipRecord *record, gboolean remembered,
-                              GError **error);
+Core2Chip *core2_manager_add (Core2Manager *self, Core2ChipRecord *record, gboolean remembered);
 void core2_manager_drop (Core2Manager *self, Core2Chip *chip);
 void core2_manager_notify (Core2Manager *self, const char *property);
 

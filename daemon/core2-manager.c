@@ -47,13 +47,10 @@ on_forget (gpointer user_data)
 }
 
 Core2Chip *
-core2_manager_add (Core2Manager *self, Core2ChipRecord *record, gboolean remembered,
-                   GError **error)
+core2_manager_add (Core2Manager *self, Core2ChipRecord *record, gboolean remembered)
 {
-  Core2Chip *chip = core2_chip_new (&self->services, record, remembered, error);
+  Core2Chip *chip = core2_chip_new (&self->services, record, remembered);
 
-  if (chip == NULL)
-    return NULL;
   g_hash_table_insert (self->chips, (gpointer) core2_chip_get_address (chip), chip);
   if (!remembered && self->forget_timer == 0)
     self->forget_timer = g_timeout_add_seconds (FORGET_CHECK_S, on_forget, self);
@@ -116,8 +113,9 @@ update_status (gpointer user_data)
 void
 core2_manager_notify (Core2Manager *self, const char *property)
 {
-  sd_bus_emit_properties_changed (core2_bus_get (self->services.bus), MANAGER_PATH,
-                                  MANAGER_INTERFACE, property, NULL);
+  if (self->services.announced)
+    sd_bus_emit_properties_changed (core2_bus_get (self->services.bus), MANAGER_PATH,
+                                    MANAGER_INTERFACE, property, NULL);
 }
 
 static void
@@ -162,18 +160,14 @@ on_device_removed (Core2BluezDevice *device, gpointer user_data)
 static Core2Chip *
 add_seen_chip (Core2Manager *self, Core2BluezDevice *device)
 {
-  g_autoptr (GError) error = NULL;
   Core2Chip *chip;
 
   if (core2_protocol_match_advertisement (device->name, device->has_service, device->has_company)
           != CORE2_MATCH_YES
       || !core2_manager_has_scans (self) || g_hash_table_size (self->chips) > MAX_SEEN_CHIPS * 16)
     return NULL;
-  chip = core2_manager_add (self, core2_chip_record_new (device->address), FALSE, &error);
-  if (chip == NULL)
-    core2_log_warning (device->address, "manager", "%s", error->message);
-  else
-    core2_chip_device_changed (chip, device);
+  chip = core2_manager_add (self, core2_chip_record_new (device->address), FALSE);
+  core2_chip_device_changed (chip, device);
   return chip;
 }
 
@@ -257,10 +251,11 @@ publish (Core2Manager *self, GError **error)
                                   core2_manager_vtable, self);
   if (r >= 0 && (self->sleep = core2_sleep_new (self->services.bus, on_sleep, self)) == NULL)
     r = -ENOTCONN;
-  if (r < 0)
-    g_set_error (error, CORE2_ERROR, CORE2_ERROR_FAILED, "cannot publish the manager: %s",
-                 g_strerror (-r));
-  return r >= 0;
+  if (r >= 0)
+    return core2_chips_publish (&self->services, error);
+  g_set_error (error, CORE2_ERROR, CORE2_ERROR_FAILED, "cannot publish the manager: %s",
+               g_strerror (-r));
+  return FALSE;
 }
 
 static gboolean
@@ -272,12 +267,7 @@ load_chips (Core2Manager *self, GError **error)
     return FALSE;
   g_ptr_array_set_free_func (records, NULL);
   for (guint i = 0; i < records->len; i++)
-    if (core2_manager_add (self, g_ptr_array_index (records, i), TRUE, error) == NULL)
-      {
-        while (++i < records->len)
-          core2_chip_record_free (g_ptr_array_index (records, i));
-        return FALSE;
-      }
+    core2_manager_add (self, g_ptr_array_index (records, i), TRUE);
   return TRUE;
 }
 
@@ -306,6 +296,7 @@ init_services (Core2Manager *self, Core2Bus *bus, Core2Store *store, const Core2
   services->user_data = self;
   core2_calendar_init (&services->calendar, zone, config->day_start);
   services->readers = g_ptr_array_new ();
+  services->published = g_hash_table_new (g_str_hash, g_str_equal);
   services->history
       = core2_history_new (core2_store_get_directory (store), &services->calendar,
                            config->history_retention, on_storage_error_changed, self);
@@ -357,6 +348,12 @@ core2_manager_set_config (Core2Manager *self, const Core2Config *config)
 }
 
 void
+core2_manager_announce (Core2Manager *self)
+{
+  self->services.announced = TRUE;
+}
+
+void
 core2_manager_release_links (Core2Manager *self)
 {
   foreach_chip (self, core2_chip_release_link);
@@ -375,6 +372,7 @@ core2_manager_free (Core2Manager *self)
   sd_bus_slot_unref (self->object_manager_slot);
   g_hash_table_unref (self->chips);
   g_clear_handle_id (&self->status_source, g_source_remove);
+  core2_chips_unpublish (&self->services);
   core2_bluez_free (self->services.bluez);
   core2_sleep_free (self->sleep);
   sd_bus_slot_unref (self->manager_slot);
@@ -383,6 +381,7 @@ core2_manager_free (Core2Manager *self)
   core2_access_free (self->services.access);
   core2_history_free (self->services.history);
   g_ptr_array_unref (self->services.readers);
+  g_hash_table_unref (self->services.published);
   core2_calendar_clear (&self->services.calendar);
   core2_log_limit_free (self->services.log_limit);
   g_hash_table_unref (self->others);

@@ -20,6 +20,10 @@ typedef void (*Core2ManagerStatus) (const char *text, gpointer user_data);
 Core2Manager *core2_manager_new (Core2Bus *bus, Core2Store *store, const Core2Config *config,
                                  Core2ManagerStatus status, gpointer user_data, GError **error);
 
+/* The bus name is ours: from now on changes are signalled. Until then nobody can know whom to listen to, and
+ * whoever learns the name then reads what is true then. */
+void core2_manager_announce (Core2Manager *self);
+
 /* Takes a new configuration into use. */
 void core2_manager_set_config (Core2Manager *self, const Core2Config *config);
 

@@ -105,6 +105,7 @@ on_name_taken (const char *problem, gpointer user_data)
 
   if (problem == NULL)
     {
+      core2_manager_announce (self->manager);
       core2_log_info (NULL, "main", "core2d %s is ready", CORE2_VERSION);
       sd_notify (FALSE, "READY=1");
       return;
