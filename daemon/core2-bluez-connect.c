@@ -172,6 +172,22 @@ make_room (Core2Bluez *self, gboolean urgent)
   return TRUE;
 }
 
+/* Until somebody who waits for a place can have one. */
+static guint
+get_turn_ms (Core2Bluez *self)
+{
+  gint64 now = g_get_monotonic_time ();
+  gint64 until = now + PENDING_SLICE_US;
+
+  for (GList *l = self->connects.head; l != NULL; l = l->next)
+    {
+      const Core2BluezConnect *connect = l->data;
+      if (connect->attempt != NULL)
+        until = MIN (until, connect->started + PENDING_SLICE_US);
+    }
+  return (guint) (MAX (until - now, 0) / 1000 + 1);
+}
+
 static gboolean
 on_turn (gpointer user_data)
 {
@@ -185,7 +201,8 @@ on_turn (gpointer user_data)
 void
 core2_bluez_connects_advance (Core2Bluez *self)
 {
-  gboolean starved = FALSE;
+  gboolean held_up = FALSE;                  /* by a discovery, or an adapter that is off */
+  gboolean crowded = FALSE;
   guint n_coming = count_abandoned (self);   /* places that will be free in a moment */
 
   /* make_room() moves others in the queue, never the one that waits. */
@@ -194,21 +211,20 @@ core2_bluez_connects_advance (Core2Bluez *self)
       Core2BluezConnect *connect = l->data;
       if (connect->attempt != NULL)
         continue;
-      starved = TRUE;
       if (!may_start (self, connect))
-        continue;
-      if (self->attempts->len < CORE2_BLUEZ_MAX_PENDING)
-        {
-          connect_send (connect);
-          starved = FALSE;
-        }
+        held_up = TRUE;
+      else if (self->attempts->len < CORE2_BLUEZ_MAX_PENDING)
+        connect_send (connect);
       else if (n_coming > 0)
         n_coming--;
       else if (!make_room (self, connect->urgent))
-        break;
+        {
+          crowded = TRUE;
+          break;
+        }
     }
-  if (starved && self->turn_timer == 0)
-    self->turn_timer = g_timeout_add (TURN_CHECK_MS, on_turn, self);
+  if (self->turn_timer == 0 && (held_up || crowded))
+    self->turn_timer = g_timeout_add (held_up ? TURN_CHECK_MS : get_turn_ms (self), on_turn, self);
 }
 
 static void

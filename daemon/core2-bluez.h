@@ -183,8 +183,8 @@ void core2_bluez_connect_hurry (Core2Bluez *self, Core2BluezDevice *device);
 /* Drops a queued or pending connect without calling back; bluetoothd is told to cancel it. */
 void core2_bluez_connect_cancel (Core2Bluez *self, Core2BluezDevice *device);
 
-/* Each is a pending reply on the bus, of which dbus-daemon grants a connection 128, CORE2_BUS_MAX_CALLS of
+/* Each is a pending reply on the bus, of which dbus-daemon grants a connection 128, CORE2_BUS_MAX_UNANSWERED of
  * them for everything else; and a socket of bluetoothd's. The kernel has no limit of its own. */
-#define CORE2_BLUEZ_MAX_PENDING 96
+#define CORE2_BLUEZ_MAX_PENDING 100
 
 G_END_DECLS

@@ -81,6 +81,6 @@ Core2Callers *core2_bus_get_callers (Core2Bus *self);
 
 /* With those that were cancelled, which the bus counts until they are answered. Together with the pending
  * Connects, and some that are not counted, it stays below its limit. */
-#define CORE2_BUS_MAX_UNANSWERED 28
+#define CORE2_BUS_MAX_UNANSWERED 24
 
 G_END_DECLS

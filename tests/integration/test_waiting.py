@@ -9,7 +9,7 @@ from harness import Remote, chip_address, wait_for
 
 NEVER_MS = 3_600_000
 #: Core2d's own limit, of Connect calls that are pending at once.
-MAX_PENDING = 96
+MAX_PENDING = 100
 
 
 def wait_asleep(chip: Remote) -> None:
