@@ -271,6 +271,26 @@ def test_bad_option(world: World, what: str) -> None:
     assert world.chips_known() == before == {chip_path(0): ("old", "unknown", False)}
 
 
+def test_start_without_a_signal(bus: Bus, core2d: Callable[..., Core2d]) -> None:
+    """Whom nobody can know yet says nothing; whoever sees the name finds all chips."""
+    daemon = core2d()
+    for index in range(3):
+        daemon.add(index, ready=False)
+    daemon.stop()
+    log = bus.signals()
+    daemon.start()
+    owner = bus.owner(CORE2)
+    named = next(n for n, s in enumerate(log) if s.member == "NameOwnerChanged" and s.args[:3:2] == (CORE2, owner))
+    assert set(daemon.objects()) == {daemon.manager.path, *(chip_path(index) for index in range(3))}
+    assert [s for s in log.signals[:named] if s.sender == owner] == []
+    assert [s for s in log if s.sender == owner and s.member == "InterfacesAdded"] == []
+    daemon.manager.call("AddChip", chip_address(3), {})
+    added = log.wait(lambda s: s.sender == owner and s.member == "InterfacesAdded")
+    path, interfaces = added[0].args
+    assert path == chip_path(3)
+    assert set(interfaces) >= {CORE2, f"{CORE2}.Info", f"{CORE2}.History"}
+
+
 def test_remove(world: World) -> None:
     """Object, key and files go, and BlueZ forgets it, even while it is connected."""
     world.daemon.add(0, key=GLib.Variant("ay", KEY))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from harness import (
     chip_path,
     wait_for,
 )
+from population import PATIENCE, States, remember_devices, remember_many
 
 Bluez = Callable[..., VirtualBluez]
 Chips = Callable[..., VirtualChips]
@@ -27,8 +27,6 @@ REMEMBERED = 1000
 AWAKE = 100
 STANDING = ["--walk=0", "--quirk", "idle-timeout=0"]
 CENTRALS = ["/org/bluez/hci0", "/org/bluez/hci1"]
-#: More than any of it takes on a busy machine.
-PATIENCE = 240.0
 
 
 def match_rules(bus: Bus, name: str) -> int:
@@ -43,27 +41,6 @@ def match_rules(bus: Bus, name: str) -> int:
 def rss_kib(process: int) -> int:
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
-
-
-class States:
-    """The state of every chip, as core2d publishes it."""
-
-    def __init__(self, daemon: Core2d) -> None:
-        self.states: dict[str, str] = {}
-        daemon.bus.connection.signal_subscribe(
-            CORE2, "org.freedesktop.DBus.Properties", "PropertiesChanged", None, CORE2, 0, self._changed
-        )
-        for path, interfaces in daemon.objects().items():
-            if CORE2 in interfaces:
-                self.states[path] = interfaces[CORE2]["State"]
-
-    def _changed(self, _bus, _sender, path, _interface, _member, args) -> None:
-        changed = args.unpack()[1]
-        if "State" in changed:
-            self.states[path] = changed["State"]
-
-    def ready(self) -> set[str]:
-        return {path for path, state in self.states.items() if state == "ready"}
 
 
 class CallMeter:
@@ -101,32 +78,6 @@ class CallMeter:
                 yield fields[0], fields[2], fields[3], fields[-1] if fields[0] == "mc" else fields[5]
 
 
-def remember_many(daemon: Core2d) -> None:
-    """core2d is stopped and started with the record of one chip for all of them."""
-    daemon.add(0, ready=False)
-    daemon.stop()
-    folder = daemon.state_directory / "chips"
-    template = (folder / f"{chip_address(0).replace(':', '_')}.conf").read_text()
-    body = template[: template.index("[Check]")]
-    for i in range(REMEMBERED):
-        text = body.replace(chip_address(0), chip_address(i))
-        check = f"[Check]\nSha256={hashlib.sha256(text.encode()).hexdigest()}\n"
-        (folder / f"{chip_address(i).replace(':', '_')}.conf").write_text(text + check)
-    daemon.start()
-
-
-def remember_devices(bluez: VirtualBluez) -> None:
-    """BlueZ knows all that sleep, half of them on each adapter; the others it hears."""
-    name = {"Name": GLib.Variant("s", "HM0D")}
-    for first in range(AWAKE, REMEMBERED, 100):
-        calls = [
-            bluez.control.call_async("RememberDevice", CENTRALS[i % 2], chip_address(i), name)
-            for i in range(first, first + 100)
-        ]
-        for call in calls:
-            call.wait(PATIENCE)
-
-
 def count_chips(daemon: Core2d) -> int:
     return sum(CORE2 in interfaces for interfaces in daemon.objects().values())
 
@@ -143,12 +94,13 @@ def test_f16_a_thousand_chips_appear_and_vanish(
     models = virtual_chip(*(f"hci{i + 2}" for i in range(AWAKE + 1)), args=STANDING)
     daemon = core2d()
     models[AWAKE].call("Sleep")
-    remember_many(daemon)
+    remember_many(daemon, REMEMBERED)
     meter = CallMeter(bus, CORE2)
     states = States(daemon)
     assert count_chips(daemon) == REMEMBERED
 
-    remember_devices(bluez)
+    # Half of them on each adapter; those that are awake it hears.
+    remember_devices(bluez, AWAKE, REMEMBERED, centrals=2)
     awake = {chip_path(i) for i in range(AWAKE)}
     wait_for(lambda: states.ready() >= awake, PATIENCE, "all that are awake")
     assert states.ready() == awake
