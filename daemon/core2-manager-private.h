@@ -5,6 +5,7 @@
 #include "core2-manager.h"
 #include "core2-request.h"
 #include "core2-sleep.h"
+#include "core2-zone.h"
 
 G_BEGIN_DECLS
 
@@ -37,6 +38,7 @@ struct Core2Manager
   guint forget_timer;
   int day_fd;                    /* timerfd: fires at the day's end and when the clock is set */
   guint day_source;
+  Core2Zone *zone;
   guint status_source;
   Core2ManagerStatus status;
   gpointer user_data;

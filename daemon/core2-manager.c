@@ -211,21 +211,33 @@ arm_day_timer (Core2Manager *self)
   timerfd_settime (self->day_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &at, NULL);
 }
 
-/* The day ended, or somebody set the clock. The zone may have changed since, too. */
-static gboolean
-on_day_timer (int fd, GIOCondition condition, gpointer user_data)
+/* Which day it is, and when it ends, is found out anew. */
+static void
+renew_day (Core2Manager *self)
 {
-  Core2Manager *self = user_data;
-  guint64 expirations;
   g_autoptr (GTimeZone) zone = g_time_zone_new_local ();
 
-  if (read (fd, &expirations, sizeof expirations) < 0 && errno == EAGAIN)
-    return G_SOURCE_CONTINUE;
   core2_calendar_clear (&self->services.calendar);
   core2_calendar_init (&self->services.calendar, zone, self->services.config.day_start);
   foreach_chip (self, core2_chip_day_changed);
   arm_day_timer (self);
+}
+
+/* The day ended, or somebody set the clock. */
+static gboolean
+on_day_timer (int fd, GIOCondition condition, gpointer user_data)
+{
+  guint64 expirations;
+
+  if (read (fd, &expirations, sizeof expirations) >= 0 || errno != EAGAIN)
+    renew_day (user_data);
   return G_SOURCE_CONTINUE;
+}
+
+static void
+on_zone (gpointer user_data)
+{
+  renew_day (user_data);
 }
 
 static void
@@ -330,6 +342,7 @@ core2_manager_new (Core2Bus *bus, Core2Store *store, const Core2Config *config,
     }
   self->day_source = g_unix_fd_add (self->day_fd, G_IO_IN, on_day_timer, self);
   arm_day_timer (self);
+  self->zone = core2_zone_new (CORE2_ZONE_DIRECTORY, on_zone, self);
   update_status (self);
   return self;
 }
@@ -337,14 +350,9 @@ core2_manager_new (Core2Bus *bus, Core2Store *store, const Core2Config *config,
 void
 core2_manager_set_config (Core2Manager *self, const Core2Config *config)
 {
-  g_autoptr (GTimeZone) zone = g_time_zone_new_local ();
-
   self->services.config = *config;
   core2_history_set_retention (self->services.history, config->history_retention);
-  core2_calendar_clear (&self->services.calendar);
-  core2_calendar_init (&self->services.calendar, zone, config->day_start);
-  foreach_chip (self, core2_chip_day_changed);
-  arm_day_timer (self);
+  renew_day (self);
 }
 
 void
@@ -376,6 +384,7 @@ core2_manager_free (Core2Manager *self)
   core2_bluez_free (self->services.bluez);
   core2_sleep_free (self->sleep);
   sd_bus_slot_unref (self->manager_slot);
+  core2_zone_free (self->zone);
   g_clear_handle_id (&self->day_source, g_source_remove);
   close (self->day_fd);
   core2_access_free (self->services.access);
