@@ -209,15 +209,26 @@ chip_method_pair (sd_bus_message *message, void *user_data, sd_bus_error *error)
 {
   guint32 timeout = 30;
   gboolean new_key = TRUE;
-  Core2Option options[] = { { "timeout", 'u', &timeout, 1, 120 }, { "new-key", 'b', &new_key } };
+  g_autoptr (GBytes) key = NULL;
+  Core2Option options[] = {
+    { "timeout", 'u', &timeout, 1, 120 },
+    { "new-key", 'b', &new_key },
+    { "key", 'y', &key, CORE2_KEY_SIZE, CORE2_KEY_SIZE },
+  };
   int r = core2_options_read (message, options, G_N_ELEMENTS (options), error);
 
+  if (key != NULL)
+    sd_bus_message_sensitive (message);
   if (r < 0)
     return r;
+  if (key != NULL && !new_key)
+    return core2_error_set (error, CORE2_ERROR_INVALID_ARGUMENTS,
+                            "the stored key (new-key=false) and a key cannot both be given");
   Core2Request *request = new_request (user_data, message);
   request->timeout_s = timeout;
   request->flag = new_key;
-  authorize (request, "pair", chip_pairing_start);
+  request->secret = g_steal_pointer (&key);
+  authorize (request, request->secret != NULL ? "key" : "pair", chip_pairing_start);
   return 1;
 }
 

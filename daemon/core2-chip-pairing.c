@@ -2,6 +2,8 @@
 /* The methods Pair and CancelPairing: the steps are saved, then a handshake sets a key. */
 #include "core2-chip-private.h"
 
+#include <string.h>
+
 /* --- published state -------------------------------------------------------------------------------------- */
 
 static void
@@ -186,6 +188,32 @@ chip_pairing_store_key (Core2Chip *self)
   return FALSE;
 }
 
+/* The caller's key, unless another one is pending: should the chip have taken that, nobody would know it any more. */
+static gboolean
+choose_given_key (Core2Chip *self, guint8 key[CORE2_KEY_SIZE], GError **error)
+{
+  const char *address = self->record->address;
+  gconstpointer given = g_bytes_get_data (self->pair_request->secret, NULL);
+  g_autoptr (GError) problem = NULL;
+
+  if (core2_store_get_pending_key (self->services->store, address, key, &problem))
+    {
+      if (memcmp (key, given, CORE2_KEY_SIZE) == 0)
+        return TRUE;
+      g_set_error (error, CORE2_ERROR, CORE2_ERROR_IN_PROGRESS,
+                   "%s has not told yet whether it took the key of an earlier pairing: pair it without a key",
+                   address);
+      return FALSE;
+    }
+  if (!g_error_matches (problem, CORE2_ERROR, CORE2_ERROR_NOT_PAIRED))
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+  memcpy (key, given, CORE2_KEY_SIZE);
+  return TRUE;
+}
+
 /* Reads the key that is to be set. *@found is FALSE for a new random one. A pending key is set again: should the
  * chip have taken it already, or take it late, it is still the right one. FALSE with @error when none can be
  * chosen. */
@@ -196,6 +224,8 @@ choose_key (Core2Chip *self, guint8 key[CORE2_KEY_SIZE], gboolean *found, GError
   const char *address = self->record->address;
   g_autoptr (GError) problem = NULL;
 
+  if (self->pair_request->secret != NULL)
+    return *found = choose_given_key (self, key, error);
   *found = self->pair_request->flag ? core2_store_get_pending_key (store, address, key, &problem)
                                     : core2_store_get_key (store, address, key, &problem);
   if (*found

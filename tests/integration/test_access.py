@@ -62,6 +62,7 @@ COVERED = {
     ],
     "key": [
         (CHIP, "GetKey", None),
+        (CHIP, "Pair", GLib.Variant("(a{sv})", ({"key": GLib.Variant("ay", bytes(16))},))),
         (CHIP, "SetKey", GLib.Variant("(ay)", (bytes(16),))),
         (
             MANAGER,

@@ -250,6 +250,47 @@ def test_same_key_again_meets_pending_key(shoe: Shoe) -> None:
     assert shoe.key == OLD_KEY
 
 
+# --- the caller brings the key --------------------------------------------------------------------
+
+
+def with_key(key: bytes) -> dict[str, GLib.Variant]:
+    return {"key": GLib.Variant("ay", key), "timeout": ONE_SECOND}
+
+
+def test_given_key(shoe: Shoe) -> None:
+    shoe.give_key()
+    shoe.quirks(auth_key="not-shaken")
+    with raises_bus_error(ERROR + "NotShaken"):
+        shoe.pair(**with_key(OTHER_KEY))
+    # On this link the chip could still be shaken.
+    shoe.reconnect()
+    shoe.wait_key()
+    assert shoe.stored_key == OLD_KEY
+    shoe.quirks(auth_key="accept")
+    shoe.pair(**with_key(OTHER_KEY))
+    assert shoe.key == shoe.stored_key == OTHER_KEY
+    shoe.wait_key()
+
+
+def test_given_key_meets_pending_key(shoe: Shoe) -> None:
+    """The chip may have taken the key of the first pairing, and does not say so: it is not thrown away."""
+    shoe.give_key()
+    shoe.quirks(auth_key="accept", auth_random="silent")
+    call = shoe.chip.call_async("Pair", with_key(OTHER_KEY))
+    wait_for(lambda: shoe.key == OTHER_KEY, what="the new key in the chip")
+    shoe.hands.call("DropLink")
+    with raises_bus_error(ERROR + "NotConnected"):
+        call.wait()
+    shoe.chip.wait_property("State", "ready")
+    with raises_bus_error(ERROR + "InProgress"):
+        shoe.pair(**with_key(bytes(16)))
+    assert shoe.kinds_of_keys() == [".key", ".pending"]
+    shoe.hands.call("ClearQuirks")
+    shoe.reconnect()
+    shoe.wait_key()
+    assert shoe.stored_key == OTHER_KEY
+
+
 # --- one attempt after another -------------------------------------------------------------------
 
 

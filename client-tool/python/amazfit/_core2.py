@@ -115,29 +115,15 @@ class Core2(Info):
         The chip blinks its red LED and must be shaken within 30 s. Its step counter starts again
         from zero. Raises RuntimeError when it was not shaken or refuses.
         """
-        if self._wanted_key is None:
-            self._pair(new_key=True)
-            return
-        before = self._stored_key()
-        self._store_key(self._wanted_key)
-        try:
-            self._pair(new_key=False)
-        except BaseException:
-            if before is not None:
-                self._store_key(before)
-            raise
-
-    def _pair(self, new_key: bool) -> None:
-        options = {"new-key": GLib.Variant("b", new_key)}
+        options = {}
+        if self._wanted_key is not None:
+            options["key"] = GLib.Variant("ay", self._wanted_key)
         try:
             self._call("Pair", GLib.Variant("(a{sv})", (options,)))
         except KeyboardInterrupt:
             with suppress(Core2Error):
                 self._call("CancelPairing")
             raise
-
-    def _store_key(self, key: bytes) -> None:
-        self._call("SetKey", GLib.Variant("(ay)", (key,)))
 
     def _stored_key(self) -> bytes | None:
         try:
