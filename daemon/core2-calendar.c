@@ -108,11 +108,10 @@ core2_calendar_get_day_bounds (Core2Calendar *self, Core2Day day, gint64 *start_
 gint64
 core2_calendar_get_last_midnight (Core2Calendar *self, gint64 wall_us)
 {
-  gint64 start_us;
-  gint64 end_us;
-
-  find_day (self->zone, CLAMP (wall_us, 0, LATEST_US), 0, &start_us, &end_us);
-  return start_us;
+  wall_us = CLAMP (wall_us, 0, LATEST_US);
+  if (wall_us < self->midnight_us || wall_us >= self->next_midnight_us)
+    find_day (self->zone, wall_us, 0, &self->midnight_us, &self->next_midnight_us);
+  return self->midnight_us;
 }
 
 void

@@ -28,6 +28,8 @@ typedef struct
   Core2Day day;
   gint64 start_us;
   gint64 end_us;
+  gint64 midnight_us;            /* what get_last_midnight() found last; both 0 at first */
+  gint64 next_midnight_us;
 } Core2Calendar;
 
 /* Initialises. Takes a reference on @zone. @day_start_minutes: when a day begins, in minutes after

@@ -11,6 +11,7 @@ typedef struct
   RelayOptions options;
   GDBusConnection *connection;
   guint32 *last; /* of each chip */
+  char (*paths)[RELAY_PATH_SIZE];
 } Relay;
 
 static void
@@ -23,7 +24,6 @@ on_properties_changed (GDBusConnection *connection, const char *sender, const ch
   g_autoptr (GVariant) changed = g_variant_get_child_value (arguments, 1);
   g_autoptr (GVariant) value
       = g_variant_lookup_value (changed, "Value", G_VARIANT_TYPE_BYTESTRING);
-  char path[RELAY_PATH_SIZE];
   RelaySample sample;
   gsize size;
   const guint8 *data;
@@ -33,9 +33,8 @@ on_properties_changed (GDBusConnection *connection, const char *sender, const ch
   data = g_variant_get_fixed_array (value, &size, 1);
   if (!relay_decode (self->options.input, data, size, &self->last[chip], &sample))
     return;
-  relay_chip_path (chip, path);
   if (!g_dbus_connection_emit_signal (
-          connection, NULL, path, RELAY_CHIP_INTERFACE, relay_signal_name (self->options.input),
+          connection, NULL, self->paths[chip], RELAY_CHIP_INTERFACE, relay_signal_name (self->options.input),
           self->options.input == RELAY_STEPS
               ? g_variant_new ("(uut)", sample.value, sample.other, sample.time)
               : g_variant_new ("(qqt)", sample.value, sample.other, sample.time),
@@ -78,6 +77,7 @@ main (int argc, char **argv)
       return EXIT_FAILURE;
     }
   self.last = g_new0 (guint32, self.options.chips);
+  self.paths = g_malloc (self.options.chips * sizeof *self.paths);
   g_dbus_connection_signal_subscribe (connection, "org.bluez", "org.freedesktop.DBus.Properties",
                                       "PropertiesChanged", NULL, RELAY_CHARACTERISTIC_INTERFACE,
                                       G_DBUS_SIGNAL_FLAGS_NONE, on_properties_changed, &self, NULL);
@@ -86,6 +86,7 @@ main (int argc, char **argv)
     return EXIT_FAILURE;
   for (guint chip = 0; chip < self.options.chips; chip++)
     {
+      relay_chip_path (chip, self.paths[chip]);
       relay_characteristic_path (chip, self.options.input, path);
       if (!call (connection, "org.bluez", path, RELAY_CHARACTERISTIC_INTERFACE, "StartNotify",
                  NULL))
@@ -94,5 +95,6 @@ main (int argc, char **argv)
   g_unix_signal_add (SIGTERM, on_term, loop);
   g_main_loop_run (loop);
   g_free (self.last);
+  g_free (self.paths);
   return EXIT_SUCCESS;
 }

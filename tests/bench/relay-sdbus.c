@@ -22,6 +22,7 @@ typedef struct
   RelayOptions options;
   sd_bus *bus;
   guint32 *last; /* of each chip */
+  char (*paths)[RELAY_PATH_SIZE];
   int epoll;     /* of AcquireNotify's descriptors: a GSource for each would cost a poll over all of them */
 } Relay;
 
@@ -91,10 +92,10 @@ send_properties (sd_bus *bus, RelayInput input, const char *path, const RelaySam
                                      "PropertiesChanged");
 
   if (r >= 0 && input == RELAY_STEPS)
-    r = sd_bus_message_append (message, "sa{sv}as", RELAY_CHIP_INTERFACE, 5, "Steps", "u",
+    r = sd_bus_message_append (message, "sa{sv}as", RELAY_CHIP_INTERFACE, 6, "Steps", "u",
                                sample->value, "StepsUpdated", "t", sample->time, "StepsToday", "u",
                                sample->value, "StepsTotal", "t", (uint64_t) sample->value,
-                               "WalkSteps", "u", sample->value, 0);
+                               "Cadence", "u", sample->value, "WalkSteps", "u", sample->value, 0);
   else if (r >= 0)
     r = sd_bus_message_append (message, "sa{sv}as", RELAY_CHIP_INTERFACE, 2, "Orientation", "(qq)",
                                sample->value, sample->other, "OrientationUpdated", "t",
@@ -108,18 +109,16 @@ send_properties (sd_bus *bus, RelayInput input, const char *path, const RelaySam
 static void
 publish (Relay *self, guint chip, const guint8 *data, gsize size)
 {
-  char path[RELAY_PATH_SIZE];
   RelaySample sample;
   int r = 0;
 
   if (chip >= self->options.chips
       || !relay_decode (self->options.input, data, size, &self->last[chip], &sample))
     return;
-  relay_chip_path (chip, path);
   if (self->options.both)
-    r = send_properties (self->bus, self->options.input, path, &sample);
+    r = send_properties (self->bus, self->options.input, self->paths[chip], &sample);
   if (r >= 0)
-    r = sd_bus_emit_signal (self->bus, path, RELAY_CHIP_INTERFACE,
+    r = sd_bus_emit_signal (self->bus, self->paths[chip], RELAY_CHIP_INTERFACE,
                             relay_signal_name (self->options.input),
                             self->options.input == RELAY_STEPS ? "uut" : "qqt", sample.value,
                             sample.other, sample.time);
@@ -187,6 +186,7 @@ subscribe (Relay *self, guint chip)
   int fd;
   int r;
 
+  relay_chip_path (chip, self->paths[chip]);
   relay_characteristic_path (chip, self->options.input, path);
   if (!self->options.acquire)
     return sd_bus_call_method (self->bus, "org.bluez", path, RELAY_CHARACTERISTIC_INTERFACE,
@@ -220,6 +220,7 @@ main (int argc, char **argv)
   int r = sd_bus_open_system (&self.bus);
 
   self.last = g_new0 (guint32, self.options.chips);
+  self.paths = g_malloc (self.options.chips * sizeof *self.paths);
   self.epoll = epoll_create1 (EPOLL_CLOEXEC);
   if (r >= 0 && !self.options.acquire)
     r = sd_bus_add_match (self.bus, NULL,
@@ -245,5 +246,6 @@ main (int argc, char **argv)
   g_main_loop_unref (loop);
   close (self.epoll);
   g_free (self.last);
+  g_free (self.paths);
   return EXIT_SUCCESS;
 }

@@ -266,7 +266,12 @@ advance (Source *self)
   while ((due_ns = next_due_ns (self)) <= now_ns ())
     send_next (self);
   if (now_ns () - self->run.last_ns > PATIENCE_NS)
-    fail ("no answer from the relay", ETIMEDOUT);
+    {
+      g_printerr ("relay-source: %u sent, %u answered, %u merged, %u others, chip %u is next\n",
+                  self->run.sent, self->run.answered, self->run.merged, self->run.others,
+                  self->run.next);
+      fail ("no answer from the relay", ETIMEDOUT);
+    }
   return MIN (due_ns, self->run.last_ns + PATIENCE_NS + 1);
 }
 

@@ -389,8 +389,8 @@ main (int argc, char **argv)
     subscribe (self, chip);
   for (;;)
     {
+      flush (self);
       read_more (self);
       take_messages (self);
-      flush (self);
     }
 }

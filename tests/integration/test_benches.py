@@ -9,7 +9,10 @@ import subprocess
 
 from harness import SOURCE, build_directory
 
-RELAYS = ["core2d", "wire", "sd-bus", "sd-bus, two messages", "sd-bus, AcquireNotify", "GDBus", "bleak"]
+RELAYS = [
+    "core2d", "wire", "sd-bus", "sd-bus, two messages", "sd-bus, AcquireNotify", "GDBus", "bleak",
+    "bleak, two messages",
+]  # fmt: skip
 
 
 def rows(text: str, title: str) -> dict[str, list[str]]:

@@ -141,6 +141,33 @@ test_midnight (void)
   core2_calendar_clear (&calendar);
 }
 
+/* What is remembered of one day does not leak into others, whatever the order of the questions. */
+static void
+test_midnights_to_and_fro (void)
+{
+  static const char *const zones[] = { "Europe/Madrid", "America/Sao_Paulo", "Pacific/Apia" };
+
+  for (guint zone = 0; zone < G_N_ELEMENTS (zones); zone++)
+    {
+      Core2Calendar calendar = make_calendar (zones[zone], 240);
+      gint64 begin_us = from_iso ("2011-12-20T00:00:00Z");
+
+      for (guint i = 0; i < 500; i++)
+        {
+          Core2Calendar fresh = make_calendar (zones[zone], 240);
+          gint64 wall_us = begin_us + g_test_rand_int_range (0, 400 * 24 * 60) * G_TIME_SPAN_MINUTE;
+
+          if (i % 3 == 2) /* the edge of what is remembered */
+            wall_us = core2_calendar_get_last_midnight (&calendar, wall_us)
+                      - g_test_rand_int_range (0, 2);
+          g_assert_cmpint (core2_calendar_get_last_midnight (&calendar, wall_us), ==,
+                           core2_calendar_get_last_midnight (&fresh, wall_us));
+          core2_calendar_clear (&fresh);
+        }
+      core2_calendar_clear (&calendar);
+    }
+}
+
 static void
 test_extremes (void)
 {
@@ -189,6 +216,7 @@ main (int argc, char **argv)
   g_test_add_func ("/calendar/days", test_days);
   g_test_add_func ("/calendar/chain", test_chain);
   g_test_add_func ("/calendar/midnight", test_midnight);
+  g_test_add_func ("/calendar/midnights-to-and-fro", test_midnights_to_and_fro);
   g_test_add_func ("/calendar/extremes", test_extremes);
   g_test_add_func ("/calendar/text", test_text);
   return g_test_run ();

@@ -29,12 +29,16 @@ BARE = {
     "sd-bus, AcquireNotify": ("relay-sdbus", "--acquire"),
     "GDBus": ("relay-gdbus",),
 }
-RELAYS = ("core2d", *BARE, "bleak")
+PYTHON = {"bleak": (), "bleak, two messages": ("both",)}
+RELAYS = ("core2d", *BARE, *PYTHON)
 
 #: Merging of steps as rare as the configuration allows, and a source that stays below it, so that each
 #: notification is published by itself.
 CONFIGURATION = "[Steps]\nMaxSignalsPerSecond=100\n"
 GAP_US = 10500
+
+#: Calls of one client, of which core2d takes no more than a few dozens at once.
+ADD_AT_ONCE = 16
 
 #: Seconds; only a relay that is stuck takes so long.
 PATIENCE = 120
@@ -67,15 +71,33 @@ class Burst:
         return self.usage.switches / self.messages
 
 
+class Callgrind(Core2d):
+    """core2d in callgrind, which writes what it counted when core2d ends."""
+
+    @property
+    def output(self) -> Path:
+        return self.bus.directory / "callgrind.out"
+
+    def start(self, wait: bool = True) -> None:
+        valgrind = ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={self.output}"]
+        self.process = self.bus.start([*valgrind, *self.argv], self.env, label="core2d")
+        if wait:
+            self.bus.wait_name(self.name)
+
+
 class Lane:
     """Use it in a with block."""
 
-    def __init__(self, bus_kind: str, relay: str, chips: int, kind: str = "steps") -> None:
-        """kind: "steps" or "orientation"; the bare relays relay one of them, core2d both."""
+    def __init__(
+        self, bus_kind: str, relay: str, chips: int, kind: str = "steps", callgrind: bool = False
+    ) -> None:
+        """kind: "steps" or "orientation"; the bare relays relay one of them, core2d both. callgrind: core2d
+        runs in it."""
         self.bus_kind = bus_kind
         self.relay = relay
         self.chips = chips
         self.kind = kind
+        self.callgrind = callgrind
         self.pid = 0
         self._stack = ExitStack()
 
@@ -111,11 +133,11 @@ class Lane:
     def _start_relay(self, bus: Bus) -> int:
         if self.relay == "core2d":
             return self._start_core2d(bus)
-        if self.relay == "bleak":
+        if self.relay in PYTHON:
             # It asks bluetoothctl for its version.
             environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
             script = str(HERE / "relay-bleak.py")
-            argv = ["/usr/bin/python3", script, str(self.chips), self.kind]
+            argv = ["/usr/bin/python3", script, str(self.chips), self.kind, *PYTHON[self.relay]]
         else:
             environment = {}
             program, *options = BARE[self.relay]
@@ -130,12 +152,16 @@ class Lane:
         state.mkdir(mode=0o700)
         configuration = bus.directory / "core2d.conf"
         configuration.write_text(CONFIGURATION)
-        daemon = Core2d(bus, state, "--config", str(configuration))
-        calls = [
-            daemon.manager.call_async("AddChip", chip_address(index), {}) for index in range(self.chips)
-        ]
-        for call in calls:
-            call.wait(PATIENCE)
+        program = Callgrind if self.callgrind else Core2d
+        daemon = program(bus, state, "--config", str(configuration))
+        addresses = [chip_address(index) for index in range(self.chips)]
+        for first in range(0, self.chips, ADD_AT_ONCE):
+            calls = [
+                daemon.manager.call_async("AddChip", address, {})
+                for address in addresses[first : first + ADD_AT_ONCE]
+            ]
+            for call in calls:
+                call.wait(PATIENCE)
         # Orientation comes last.
         self._ask("wait orientation", "ready")
         self.daemon = daemon
@@ -168,6 +194,12 @@ class Lane:
             float(numbers["p50_us"]),
             float(numbers["p99_us"]),
         )
+
+    def stop_callgrind(self) -> Path:
+        """End core2d; what callgrind counted."""
+        assert isinstance(self.daemon, Callgrind)
+        self.daemon.stop()
+        return self.daemon.output
 
     def system_calls(self, count: int) -> tuple[Burst, float, dict[str, float]]:
         """Relay count notifications, one after the other, under strace: system calls a message out, and which.
