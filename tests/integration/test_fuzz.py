@@ -21,6 +21,16 @@ from harness.values import Values, split
 
 DEVICE = f"/org/bluez/hci0/dev_{chip_address().replace(':', '_')}"
 QUIET = ["--walk=0", "--quirk=idle-timeout=0"]
+PROPERTIES = "org.freedesktop.DBus.Properties"
+PROPERTIES_AT_ONCE = 20
+#: Whatever else core2d shows: none of these may be left out.
+INTERFACES = {
+    CORE2,
+    f"{CORE2}.History",
+    f"{CORE2}.Manager",
+    "org.freedesktop.DBus.ObjectManager",
+    PROPERTIES,
+}
 #: Fewer than the requests that core2d lets a client have waiting.
 IN_FLIGHT = 48
 ERROR = "org.example.Core2.Error."
@@ -67,9 +77,30 @@ def find_methods(bus: Bus, path: str = "/") -> list[Method]:
     return found
 
 
+@dataclass(frozen=True)
+class Property:
+    path: str
+    interface: str
+    name: str
+    signature: str
+    writable: bool
+
+
+def find_properties(bus: Bus, paths: list[str]) -> list[Property]:
+    """Those that may be written, which LogControl1 alone has, and all others."""
+    writable = Gio.DBusPropertyInfoFlags.WRITABLE
+    return [
+        Property(path, interface.name, prop.name, prop.signature, bool(prop.flags & writable))
+        for path in paths
+        for interface in bus.introspect(CORE2, path).interfaces
+        for prop in interface.properties
+    ]
+
+
 def find_words(bus: Bus, paths: list[str]) -> list[str]:
     """What means something to core2d: names of interfaces, properties and options, addresses, errors."""
     words = {CORE2, chip_address(0), chip_address(1), chip_address(7), "left", "right", "debug", "info"}
+    words |= {"emerg", "err", "notice", "auto", "console", "journal", "null"}
     for path in paths:
         for interface in bus.introspect(CORE2, path).interfaces:
             words.add(interface.name)
@@ -89,6 +120,7 @@ class Fuzzer:
         self.dice = dice
         self.methods = find_methods(bus)
         paths = sorted({method.path for method in self.methods})
+        self.properties = find_properties(bus, paths)
         paths += [chip_path(7), f"{CORE2_PATH}/chip/00_00_00_00_00_00", "/a/b/c"]
         self.values = Values(dice, find_words(bus, paths[:-3]), paths)
         self.connection = bus.connect()
@@ -99,9 +131,15 @@ class Fuzzer:
 
     def round(self) -> None:
         """Each method once, in any order, on a connection that then leaves in mid-call."""
-        for method in self.dice.sample(self.methods, len(self.methods)):
+        writable = [prop for prop in self.properties if prop.writable]
+        some = self.dice.sample(self.properties, PROPERTIES_AT_ONCE)
+        targets = [*self.methods, *writable, *some]
+        for target in self.dice.sample(targets, len(targets)):
             wait_for(lambda: self.under_way < IN_FLIGHT, what="calls to be answered")
-            self.call(method)
+            if isinstance(target, Method):
+                self.call(target, self.values.args(list(target.inputs)))
+            else:
+                self.change(target)
         # So long as the quick ones need; whoever waits for a chip is left.
         self.bus.call_async(
             CORE2, "/", "org.freedesktop.DBus.Peer", "Ping", connection=self.connection
@@ -110,8 +148,16 @@ class Fuzzer:
         wait_for(lambda: self.under_way == 0, what="the calls to end with their connection")
         self.connection = self.bus.connect()
 
-    def call(self, method: Method) -> None:
-        args = self.values.args(list(method.inputs))
+    def change(self, prop: Property) -> None:
+        """Set it to something of its type, mostly."""
+        signature = prop.signature if self.dice.random() < 0.8 else "v"
+        value = GLib.Variant.new_variant(self.values.value(signature))
+        args = GLib.Variant.new_tuple(
+            GLib.Variant("s", prop.interface), GLib.Variant("s", prop.name), value
+        )
+        self.call(Method(prop.path, PROPERTIES, "Set", ("s", "s", "v"), "()"), args)
+
+    def call(self, method: Method, args: GLib.Variant) -> None:
         flags = self.dice.choice(
             (Gio.DBusCallFlags.NONE, Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION)
         )
@@ -181,17 +227,22 @@ def test_random_calls(
     virtual_bluez("--peripherals=3")
     chips = virtual_chip("hci1", "hci2", args=QUIET)
     daemon = core2d()
+    answered: set[tuple[str, str]] = set()
     for _ in range(rounds):
         daemon.add(0, ready=False)
         daemon.add(1, ready=False)
         fuzzer = Fuzzer(bus, dice)
-        assert len(fuzzer.methods) > 40
+        assert {method.interface for method in fuzzer.methods} >= INTERFACES
+        assert {prop.name for prop in fuzzer.properties if prop.writable} == {"LogLevel", "LogTarget"}
         for _ in range(4):
             event = dice.choice(("DropLink", "Sleep", "Shake", "Vanish", "Appear"))
             chips[dice.randrange(2)].call_async(event)
             fuzzer.round()
         fuzzer.finish()
-    assert ("org.example.Core2.Manager", "FindChip") in fuzzer.answered
+        answered |= fuzzer.answered
+    # Without arguments nothing can be wrong with a call, and it may wait for a chip that sleeps.
+    quick = {(method.interface, method.name) for method in fuzzer.methods if method.inputs}
+    assert quick <= answered
     recover(daemon, chips[0])
 
 
