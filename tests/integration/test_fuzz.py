@@ -100,7 +100,8 @@ def find_properties(bus: Bus, paths: list[str]) -> list[Property]:
 def find_words(bus: Bus, paths: list[str]) -> list[str]:
     """What means something to core2d: names of interfaces, properties and options, addresses, errors."""
     words = {CORE2, chip_address(0), chip_address(1), chip_address(7), "left", "right", "debug", "info"}
-    words |= {"emerg", "err", "notice", "auto", "console", "journal", "null"}
+    # Not "journal": that is the machine's.
+    words |= {"emerg", "err", "notice", "auto", "console", "null"}
     for path in paths:
         for interface in bus.introspect(CORE2, path).interfaces:
             words.add(interface.name)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from harness import Bus, Core2d, Remote, VirtualBluez, VirtualChips, wait_for
+from harness import Bus, Core2d, Remote, VirtualBluez, VirtualChips, VirtualClock, wait_for
 from history_client import INTERFACE, days_of, query
 
 AWAY = 1800
@@ -102,6 +102,20 @@ def test_estimate_stays(
     assert bool(found["fetched"]) == (quirk == "fail")
     assert daemon.chip(0).get("State") == "ready"
     assert model.get("HistoryDeletes") == 0
+
+
+def test_silent_chip(away: Callable[..., tuple[Core2d, Remote]], bus: Bus) -> None:
+    """It is asked three times; when it has not answered for ten seconds again the estimate stays."""
+    clock = VirtualClock(bus)
+    daemon, model = away("silent", fetch=1)
+    walked = model.get("StepsWalked")
+    daemon.chip(0).wait_property("StepsTotal", walked)
+    daemon.wait_idle(daemon.chip(0))
+    assert clock.wait(lambda: "memory" in daemon.stderr, "the end of the attempts") >= 20
+    found = rows(daemon)
+    assert not found["fetched"]
+    assert sum(found["estimated"]) == walked
+    assert daemon.chip(0).get("State") == "ready"
 
 
 def test_off_by_default(away: Callable[..., tuple[Core2d, Remote]]) -> None:

@@ -118,6 +118,11 @@ def test_log_level(bus: Bus, core2d: Callable[..., Core2d]) -> None:
     for target in ("journal", "console", "auto"):
         set_property("LogTarget", target)
         assert get("LogTarget") == ("console" if target == "auto" else target)
+        before = daemon.stderr.count("log level is now info")
+        set_property("LogLevel", "info")
+        # Nothing is lost where there is no journal.
+        if target != "journal" or not Path("/run/systemd/journal/socket").exists():
+            wait_for(lambda n=before: daemon.stderr.count("log level is now info") > n, what="a line")
     assert "log level is now debug" in daemon.stderr
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from gi.repository import GLib
-from harness import Core2d, chip_address, chip_path, raises_bus_error
+from harness import Core2d, chip_address, chip_path, raises_bus_error, wait_for
 from shoe import ERROR, OLD_KEY, OTHER_KEY, Shoe
 
 STEM = chip_address().replace(":", "_")
@@ -107,6 +107,10 @@ def test_pair_that_cannot_be_confirmed(shoe: Shoe) -> None:
     with raises_bus_error(ERROR + "Storage"):
         shoe.pair()
     assert shoe.chip.get("PairingState") == "failed"
+    # The next connection finds out that the chip has it, and cannot confirm it either.
+    shoe.reconnect()
+    shoe.hands.wait_property("Authenticated", True)
+    wait_for(lambda: "cannot rename" in shoe.daemon.stderr, what="a warning")
     clear(obstacle)
     shoe.reconnect()
     shoe.wait_key()

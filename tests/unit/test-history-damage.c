@@ -239,6 +239,22 @@ test_damaged_while_open (Fixture *fixture, gconstpointer data)
   assert_works (fixture);
 }
 
+/* Somebody removed it while core2d runs: a reader has no file, and says so. */
+static void
+test_removed_while_open (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (Core2HistoryReader) reader = NULL;
+  g_autoptr (GError) error = NULL;
+
+  fill (fixture);
+  g_assert_true (core2_history_flush (fixture->history, NULL));
+  g_remove (fixture->path);
+  reader = core2_history_read (fixture->chip, 0, G_MAXINT32, CORE2_HISTORY_WHOLE, &error);
+  g_assert_null (reader);
+  g_assert_error (error, CORE2_ERROR, CORE2_ERROR_STORAGE);
+  g_assert_nonnull (strstr (error->message, fixture->path));
+}
+
 /* --- versions --------------------------------------------------------------------------------------- */
 
 static void
@@ -418,6 +434,7 @@ main (int argc, char **argv)
     { "/history-damage/unusable", test_unusable },
     { "/history-damage/mode-is-corrected", test_mode_is_corrected },
     { "/history-damage/damaged-while-open", test_damaged_while_open },
+    { "/history-damage/removed-while-open", test_removed_while_open },
     { "/history-damage/newer-file-is-left-alone", test_newer_file_is_left_alone },
     { "/history-damage/version-1", test_version_1 },
     { "/history-damage/no-room", test_no_room },

@@ -4,12 +4,23 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from gi.repository import GLib
 
 from .bus import Bus
-from .programs import build_directory
+from .loop import wait_for
+from .programs import CORE2, build_directory
+
+#: The way of a request of core2d to the chip, and of the answer.
+_WAY = (
+    CORE2,
+    "org.bluez",
+    "org.example.VirtualChip",
+    "org.bluez",
+    CORE2,
+)
 
 
 class VirtualClock:
@@ -25,6 +36,7 @@ class VirtualClock:
         with path.open("r+b") as file:
             # As numbers, so that each is stored at once: the programs read it at any time.
             self._offsets = memoryview(mmap.mmap(file.fileno(), 24)).cast("q")
+        self._bus = bus
         self._wall = 0
         self._running = 0
         if start is not None:
@@ -56,6 +68,24 @@ class VirtualClock:
         self._wall += microseconds
         self._running += microseconds
         self._write()
+
+    def wait(self, happened: Callable[[], object], what: str) -> float:
+        """Let time go by until that has happened, and tell how many seconds it took.
+
+        Requests to the chip are answered before the next second, so that none comes too late.
+        """
+        begin = self.monotonic()
+
+        def look() -> bool:
+            if happened():
+                return True
+            self.add(1)
+            for name in _WAY:
+                self._bus.call(name, "/", "org.freedesktop.DBus.Peer", "Ping")
+            return False
+
+        wait_for(look, what=what)
+        return self.monotonic() - begin
 
     def set_wall(self, seconds: float) -> None:
         """Set the wall clock so much later (or earlier): nobody waited meanwhile."""

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What core2d does when nothing has happened for longer than a test could wait: time goes by quickly here."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from bluez_world import STEPS, MakeWorld
+from gi.repository import GLib
+from harness import Bus, BusError, VirtualClock, chip_path
+from history_client import Export
+
+ERROR = "org.example.Core2.Error."
+
+
+@pytest.fixture
+def clock(bus: Bus) -> VirtualClock:
+    """Before everything else that lives in its time."""
+    return VirtualClock(bus)
+
+
+def test_steps_are_polled(clock: VirtualClock, make_world: MakeWorld) -> None:
+    """Another program holds the notifications: the counter is read now and then, as the status says."""
+    world = make_world()
+    fault = {"error": "NotPermitted", "message": "Notify acquired"}
+    world.fault("GattCharacteristic1.StartNotify", world.characteristic(STEPS).path, **fault)
+    world.lose_link()
+    world.chip.wait_property("StatusText", lambda text: "now and then" in text)
+    world.daemon.wait_idle(world.chip)
+    for walked in (9, 18):
+        world.hands.call("Step", 9)
+        clock.wait(lambda w=walked: world.chip.get("StepsTotal") == w, "the counter to be read")
+    assert world.chip.get("State") == "ready"
+
+
+def test_seen_chips_are_forgotten(clock: VirtualClock, make_world: MakeWorld) -> None:
+    """A chip that was only seen goes after three minutes; one that somebody connects to stays."""
+    world = make_world(chips=2, connected=False)
+    world.daemon.manager.call("Scan", {"max": GLib.Variant("u", 2)})
+    assert {chip_path(0), chip_path(1)} <= set(world.daemon.objects())
+    for hands in (world.chips[0], world.chips[1]):
+        hands.call("Vanish")
+    wanted = world.daemon.chip(1).call_async("Connect", {"timeout": GLib.Variant("u", 600)})
+    passed = clock.wait(
+        lambda: chip_path(0) not in world.daemon.objects(), "the chip to be forgotten"
+    )
+    assert passed >= 150
+    assert chip_path(1) in world.daemon.objects()
+    assert not wanted.done
+    world.chips[1].call("Appear")
+    wanted.wait()
+
+
+def test_export_that_nobody_reads(clock: VirtualClock, make_world: MakeWorld) -> None:
+    """It is given up, with the reason; meanwhile everybody else is answered."""
+    world = make_world()
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    try:
+        with pytest.raises(BlockingIOError):
+            while True:
+                os.write(writer, bytes(4096))
+        export = Export(world.daemon.bus, writer)
+        clock.wait(lambda: export.ended, "the end of the export")
+        with pytest.raises(BusError, match="nobody read") as caught:
+            export.wait()
+        assert caught.value.name == ERROR + "Timeout"
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert world.daemon.chip(0).get("State") == "ready"
