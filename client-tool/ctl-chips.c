@@ -39,12 +39,8 @@ const GOptionEntry ctl_connect_entries[] = {
   { 0 },
 };
 
-/*
- * Says on standard output what was done: @sentence, or with --json what @chip is like now. That is
- * read again: a change may be signalled after the reply to the call that made it.
- */
-static gboolean
-print_done (CtlContext *context, Core2DbusChip *chip, const char *sentence, GError **error)
+gboolean
+ctl_print_done (CtlContext *context, Core2DbusChip *chip, const char *sentence, GError **error)
 {
   if (context->json)
     {
@@ -104,7 +100,7 @@ ctl_verb_add (CtlContext *context, GError **error)
           ? "%s is added. core2d connects to it whenever it is awake and near: shake it to wake it."
           : "%s is added. Connect to it with \"core2ctl connect\".",
       title);
-  return print_done (context, chip, sentence, error);
+  return ctl_print_done (context, chip, sentence, error);
 }
 
 gboolean
@@ -194,7 +190,7 @@ ctl_verb_connect (CtlContext *context, GError **error)
   title = ctl_chip_dup_full_title (chip);
   sentence = g_strdup_printf ("%s is connected, and stays so: core2d reconnects when it is away.",
                               title);
-  return print_done (context, chip, sentence, error);
+  return ctl_print_done (context, chip, sentence, error);
 }
 
 gboolean
@@ -215,7 +211,7 @@ ctl_verb_disconnect (CtlContext *context, GError **error)
   title = ctl_chip_dup_full_title (chip);
   sentence = g_strdup_printf (
       "%s is disconnected until \"core2ctl connect\" or the next start of core2d.", title);
-  return print_done (context, chip, sentence, error);
+  return ctl_print_done (context, chip, sentence, error);
 }
 
 static GVariant *
@@ -293,7 +289,7 @@ ctl_verb_set (CtlContext *context, GError **error)
       title = ctl_chip_dup_full_title (chip);
       sentence = g_strdup_printf ("%s: %s is now \"%s\".", title, settings[i].name,
                                   context->args[1]);
-      return print_done (context, chip, sentence, error);
+      return ctl_print_done (context, chip, sentence, error);
     }
 
   g_set_error (error, CTL_ERROR, CTL_EXIT_USAGE,

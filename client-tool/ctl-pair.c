@@ -190,21 +190,10 @@ static gboolean
 print_result (CtlContext *context, Core2DbusChip *chip, GError **error)
 {
   g_autofree char *title = ctl_chip_dup_full_title (chip);
+  g_autofree char *sentence = g_strdup_printf (
+      "%s is paired. From now on it is recognised by itself, without shaking.", title);
 
-  if (context->json)
-    {
-      g_autoptr (JsonBuilder) builder = json_builder_new ();
-
-      if (!ctl_client_refresh (context->client, chip, error))
-        return FALSE;
-      json_builder_begin_object (builder);
-      ctl_json_add_chip (builder, chip);
-      json_builder_end_object (builder);
-      ctl_json_print (builder, FALSE);
-    }
-  else
-    printf ("%s is paired. From now on it is recognised by itself, without shaking.\n", title);
-  return TRUE;
+  return ctl_print_done (context, chip, sentence, error);
 }
 
 gboolean

@@ -63,6 +63,13 @@ struct _CtlVerb
   gboolean (*run) (CtlContext *context, GError **error);
 };
 
+/*
+ * Says on standard output what was done: @sentence, or with --json what @chip is like now. That is
+ * read again, which can fail: a change may be signalled after the reply to the call that made it.
+ */
+gboolean ctl_print_done (CtlContext *context, Core2DbusChip *chip, const char *sentence,
+                         GError **error);
+
 /* The table, ending with a row without a name. */
 extern const CtlVerb ctl_verbs[];
 

@@ -158,13 +158,7 @@ get_days (Core2Request *request)
     r = append_day (reply, &g_array_index (days, Core2HistoryDay, i));
   if (r >= 0)
     r = sd_bus_message_close_container (reply);
-  if (r >= 0)
-    {
-      core2_request_reply_message (request, reply);
-      return;
-    }
-  sd_bus_message_unref (reply);
-  core2_request_fail (request, CORE2_ERROR_FAILED, "no reply could be made: %s", g_strerror (-r));
+  core2_request_reply_message (request, reply, r);
 }
 
 static int
@@ -290,13 +284,7 @@ reply_samples (Core2Request *request)
     }
   if (r >= 0)
     r = sd_bus_message_close_container (reply);
-  if (r >= 0)
-    {
-      core2_request_reply_message (request, reply);
-      return;
-    }
-  sd_bus_message_unref (reply);
-  core2_request_fail (request, CORE2_ERROR_FAILED, "no reply could be made: %s", g_strerror (-r));
+  core2_request_reply_message (request, reply, r);
 }
 
 static gboolean

@@ -341,14 +341,9 @@ answer (Core2Chip *self, Core2Request *request)
   sd_bus_message *reply = NULL;
   int r = sd_bus_message_new_method_return (request->message, &reply);
 
-  if (r < 0 || (r = append_info (self, reply)) < 0)
-    {
-      sd_bus_message_unref (reply);
-      core2_request_fail (request, CORE2_ERROR_FAILED, "no reply could be made: %s",
-                          g_strerror (-r));
-      return;
-    }
-  core2_request_reply_message (request, reply);
+  if (r >= 0)
+    r = append_info (self, reply);
+  core2_request_reply_message (request, reply, r);
 }
 
 static void

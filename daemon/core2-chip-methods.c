@@ -258,21 +258,17 @@ do_get_key (Core2Request *request)
   guint8 key[CORE2_KEY_SIZE];
   sd_bus_message *reply = NULL;
   g_autoptr (GError) error = NULL;
+  int r;
 
   if (!core2_store_get_key (self->services->store, self->record->address, key, &error))
     {
       core2_request_fail_gerror (request, error);
       return;
     }
-  if (sd_bus_message_new_method_return (request->message, &reply) < 0
-      || sd_bus_message_sensitive (reply) < 0
-      || sd_bus_message_append_array (reply, SD_BUS_TYPE_BYTE, key, sizeof key) < 0)
-    {
-      sd_bus_message_unref (reply);
-      core2_request_fail (request, CORE2_ERROR_FAILED, "no reply could be made");
-    }
-  else
-    core2_request_reply_message (request, reply);
+  if ((r = sd_bus_message_new_method_return (request->message, &reply)) >= 0
+      && (r = sd_bus_message_sensitive (reply)) >= 0)
+    r = sd_bus_message_append_array (reply, SD_BUS_TYPE_BYTE, key, sizeof key);
+  core2_request_reply_message (request, reply, r);
   core2_auth_wipe (key, sizeof key);
 }
 

@@ -44,14 +44,9 @@ reply_paths (Core2Request *request)
     r = sd_bus_message_open_container (reply, SD_BUS_TYPE_ARRAY, "o");
   for (guint i = 0; r >= 0 && i < job->paths->len; i++)
     r = sd_bus_message_append (reply, "o", g_ptr_array_index (job->paths, i));
-  if (r < 0 || (r = sd_bus_message_close_container (reply)) < 0)
-    {
-      sd_bus_message_unref (reply);
-      core2_request_fail (request, CORE2_ERROR_FAILED, "no reply could be made: %s",
-                          g_strerror (-r));
-      return;
-    }
-  core2_request_reply_message (request, reply);
+  if (r >= 0)
+    r = sd_bus_message_close_container (reply);
+  core2_request_reply_message (request, reply, r);
 }
 
 static void

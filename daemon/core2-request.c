@@ -138,11 +138,16 @@ core2_request_unwatch_caller (Core2Request *self)
 }
 
 void
-core2_request_reply_message (Core2Request *self, sd_bus_message *reply)
+core2_request_reply_message (Core2Request *self, sd_bus_message *reply, int r)
 {
-  sd_bus_send (NULL, reply, NULL);
+  if (r >= 0)
+    {
+      sd_bus_send (NULL, reply, NULL);
+      core2_request_drop (self);
+    }
+  else
+    core2_request_fail (self, CORE2_ERROR_FAILED, "no reply could be made: %s", g_strerror (-r));
   sd_bus_message_unref (reply);
-  core2_request_drop (self);
 }
 
 void
@@ -158,13 +163,7 @@ core2_request_reply (Core2Request *self, const char *types, ...)
       r = sd_bus_message_appendv (reply, types, values);
       va_end (values);
     }
-  if (r < 0)
-    {
-      sd_bus_message_unref (reply);
-      core2_request_fail (self, CORE2_ERROR_FAILED, "no reply could be made: %s", g_strerror (-r));
-      return;
-    }
-  core2_request_reply_message (self, reply);
+  core2_request_reply_message (self, reply, r);
 }
 
 void

@@ -76,8 +76,9 @@ void core2_request_clear_timeout (Core2Request *self);
 /* Answers with the values that follow @types, as sd_bus_message_append() takes them, and frees. */
 void core2_request_reply (Core2Request *self, const char *types, ...);
 
-/* Answers with a message made by sd_bus_message_new_method_return() (taken), and frees. */
-void core2_request_reply_message (Core2Request *self, sd_bus_message *reply);
+/* Answers with a message made by sd_bus_message_new_method_return() (taken), and frees. Where @r, what
+ * sd_bus_message_… returned while it was made, is negative the answer is the error Failed; @reply may be NULL then. */
+void core2_request_reply_message (Core2Request *self, sd_bus_message *reply, int r);
 
 /* Answers with an error, and frees. */
 void core2_request_fail (Core2Request *self, Core2Error code, const char *format, ...)

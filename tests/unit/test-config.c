@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core2-config.h"
 #include "core2-error.h"
+#include "test-folder.h"
 
 #include <gio/gio.h>
 #include <glib/gstdio.h>
@@ -43,21 +44,6 @@ set_up (Fixture *self, gconstpointer data)
       g_assert_cmpint (g_mkdir_with_parents (drop_ins, 0700), ==, 0);
     }
   self->warnings = collected = g_ptr_array_new_with_free_func (g_free);
-}
-
-static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-
-      remove_tree (child);
-    }
-  g_remove (path);
 }
 
 static void

@@ -2,11 +2,11 @@
 /* A history in a folder of its own, a chip in it that walks, and what the log said. */
 #pragma once
 
-#include <glib/gstdio.h>
 #include <sqlite3.h>
 #include <string.h>
 
 #include "core2-history.h"
+#include "test-folder.h"
 
 #define LEFT "F1:4F:BB:6A:B5:79"
 #define RIGHT "F1:4F:BB:6A:B5:7A"
@@ -85,22 +85,6 @@ set_up (Fixture *fixture, gconstpointer data)
   core2_steps_init (&fixture->state);
   fixture->now = (Core2StepsSample){ 1000, NOON, 1000 * SECOND, 0x1234 };
   open_history (fixture);
-}
-
-static inline void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && !g_file_test (path, G_FILE_TEST_IS_SYMLINK)
-         && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-
-      remove_tree (child);
-    }
-  g_remove (path);
 }
 
 static inline void

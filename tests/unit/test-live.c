@@ -3,6 +3,7 @@
  * half minute. */
 #include "core2-error.h"
 #include "core2-store.h"
+#include "test-folder.h"
 
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -37,22 +38,6 @@ set_up (Fixture *self, gconstpointer data)
   self->root = g_dir_make_tmp ("core2-live-XXXXXX", NULL);
   self->live = g_build_filename (self->root, "chips", "live", NULL);
   reopen (self);
-}
-
-static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir
-      = g_file_test (path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-
-      remove_tree (child);
-    }
-  g_remove (path);
 }
 
 static void

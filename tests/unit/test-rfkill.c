@@ -2,6 +2,7 @@
 #include <glib/gstdio.h>
 
 #include "core2-rfkill.h"
+#include "test-folder.h"
 
 typedef struct
 {
@@ -12,20 +13,6 @@ static void
 setup (Fixture *fixture, gconstpointer data)
 {
   fixture->directory = g_dir_make_tmp ("core2-rfkill-XXXXXX", NULL);
-}
-
-static void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) listing = g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (listing != NULL && (name = g_dir_read_name (listing)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-      remove_tree (child);
-    }
-  g_remove (path);
 }
 
 static void

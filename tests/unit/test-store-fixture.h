@@ -4,6 +4,7 @@
 
 #include "core2-error.h"
 #include "core2-store.h"
+#include "test-folder.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -59,22 +60,6 @@ set_up (Fixture *self, gconstpointer data)
   self->root = g_dir_make_tmp ("core2-store-XXXXXX", NULL);
   self->warnings = collected = g_ptr_array_new_with_free_func (g_free);
   reopen (self);
-}
-
-static inline void
-remove_tree (const char *path)
-{
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && !g_file_test (path, G_FILE_TEST_IS_SYMLINK)
-         && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-
-      remove_tree (child);
-    }
-  g_remove (path);
 }
 
 static inline void
