@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""core2d sleeps while nothing happens. tests/bench/bench-idle looks at it for minutes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from gi.repository import GLib
+from harness import CORE2, STANDING, Bus, Core2d, VirtualBluez, VirtualChips, VirtualClock, wait_for
+
+#: Seconds. The battery is read more rarely than that, and days end at midnight.
+LONG = 600
+NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
+
+
+def test_no_timer_runs_while_nothing_happens(
+    bus: Bus,
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    core2d: Callable[..., Core2d],
+) -> None:
+    """Connected to chips that stand still it asks the kernel for a sleep of minutes, or without an end."""
+    clock = VirtualClock(bus, NOON)
+    virtual_bluez("--peripherals=3")
+    models = virtual_chip("hci1", "hci2", args=STANDING)
+    daemon = core2d()
+    for index in range(2):
+        daemon.add_counting(index)
+    daemon.add(2, ready=False, connect=GLib.Variant("b", False))
+    models[0].call("Step", 5)
+    daemon.chip(0).wait_property("StepsTotal", 5)
+
+    trace = bus.start(["strace", "-e", "trace=ppoll,poll", "-p", str(daemon.pid)])
+    trace.expect_end()
+    wait_for(lambda: "attached" in trace.stderr, what="strace to attach")
+
+    def sleeps_long() -> bool:
+        """What it waits for now; whatever was begun before becomes due first."""
+        last = trace.stderr.splitlines()[-1]
+        until = re.search(r"poll\(\[.*\], \d+, (?:(NULL)|\{tv_sec=(\d+))", last)
+        if until is not None and " = " not in last and (until[1] or int(until[2]) >= LONG):
+            return True
+        clock.add(30)
+        bus.call(CORE2, "/", "org.freedesktop.DBus.Peer", "Ping")
+        return False
+
+    wait_for(sleeps_long, what="core2d to fall asleep")
+    trace.stop()
+    assert daemon.chip(0).get("State") == daemon.chip(1).get("State") == "ready"
