@@ -55,8 +55,10 @@ relay_address (guint chip, char separator, char address[18])
   guint64 number = FIRST_ADDRESS + chip;
 
   for (guint i = 0; i < 6; i++)
-    g_snprintf (address + 3 * i, 4, "%02X%c", (guint) (number >> (40 - 8 * i)) & 0xff, separator);
-  address[ADDRESS_LENGTH] = '\0';
+    {
+      g_snprintf (address + 3 * i, 3, "%02X", (guint) (number >> (40 - 8 * i)) & 0xff);
+      address[3 * i + 2] = i < 5 ? separator : '\0';
+    }
 }
 
 void
