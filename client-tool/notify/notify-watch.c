@@ -2,6 +2,7 @@
 #include "notify-watch.h"
 
 #include "ctl-client.h"
+#include "notify-goal.h"
 #include "notify-sender.h"
 
 typedef enum
@@ -25,6 +26,7 @@ struct NotifyWatch
   GDBusObjectManager *objects;
   GDBusConnection *system;
   guint goal_subscription;
+  GCancellable *cancellable;
   NotifySender *sender;
   NotifyMemory *memory;
   NotifyConfig config;
@@ -217,10 +219,46 @@ judge_all (NotifyWatch *self)
   g_list_free_full (objects, g_object_unref);
 }
 
+/* The goal of the chip at @path has been reached. */
+static void
+take_goal (const char *path, const char *day, guint steps, gpointer user_data)
+{
+  NotifyWatch *self = user_data;
+  g_autoptr (GDBusObject) object = g_dbus_object_manager_get_object (self->objects, path);
+  Goal *goal = g_new0 (Goal, 1);
+
+  g_strlcpy (goal->day, day, sizeof goal->day);
+  goal->steps = steps;
+  g_hash_table_insert (self->goals, g_strdup (path), goal);
+  if (object != NULL)
+    judge_object (self, object);
+}
+
+/* What happened while nobody listened. */
+static void
+ask_goal (NotifyWatch *self, GDBusObject *object)
+{
+  g_autoptr (Core2DbusChip) chip = core2_dbus_object_get_chip (CORE2_DBUS_OBJECT (object));
+
+  if (chip != NULL)
+    notify_goal_ask (chip, self->cancellable, take_goal, self);
+}
+
+static void
+ask_all_goals (NotifyWatch *self)
+{
+  GList *objects = g_dbus_object_manager_get_objects (self->objects);
+
+  for (GList *l = objects; l != NULL; l = l->next)
+    ask_goal (self, l->data);
+  g_list_free_full (objects, g_object_unref);
+}
+
 static void
 on_object_added (GDBusObjectManager *objects, GDBusObject *object, gpointer user_data)
 {
   judge_object (user_data, object);
+  ask_goal (user_data, object);
 }
 
 static void
@@ -235,23 +273,13 @@ on_goal_reached (GDBusConnection *system, const char *sender, const char *path,
                  const char *interface, const char *signal, GVariant *parameters,
                  gpointer user_data)
 {
-  NotifyWatch *self = user_data;
-  g_autoptr (GDBusObject) object = NULL;
   const char *day;
   guint steps;
-  Goal *goal;
 
   if (!g_variant_is_of_type (parameters, G_VARIANT_TYPE ("(su)")))
     return;
   g_variant_get (parameters, "(&su)", &day, &steps);
-  goal = g_new0 (Goal, 1);
-  g_strlcpy (goal->day, day, sizeof goal->day);
-  goal->steps = steps;
-  g_hash_table_insert (self->goals, g_strdup (path), goal);
-
-  object = g_dbus_object_manager_get_object (self->objects, path);
-  if (object != NULL)
-    judge_object (self, object);
+  take_goal (path, day, steps, user_data);
 }
 
 static void
@@ -309,6 +337,7 @@ notify_watch_new (GDBusObjectManagerClient *objects, GDBusConnection *session,
   self->config = *config;
   self->goals = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->in_flight = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->cancellable = g_cancellable_new ();
   self->sender = notify_sender_new (session, on_ready, on_sent, self);
 
   g_signal_connect (objects, "object-added", G_CALLBACK (on_object_added), self);
@@ -317,12 +346,15 @@ notify_watch_new (GDBusObjectManagerClient *objects, GDBusConnection *session,
   self->goal_subscription = g_dbus_connection_signal_subscribe (
       self->system, CTL_BUS_NAME, CTL_BUS_NAME ".History", "GoalReached", NULL, NULL,
       G_DBUS_SIGNAL_FLAGS_NONE, on_goal_reached, self, NULL);
+  ask_all_goals (self);
   return self;
 }
 
 void
 notify_watch_free (NotifyWatch *self)
 {
+  g_cancellable_cancel (self->cancellable);
+  g_object_unref (self->cancellable);
   g_dbus_connection_signal_unsubscribe (self->system, self->goal_subscription);
   g_signal_handlers_disconnect_by_data (self->objects, self);
   notify_sender_free (self->sender);

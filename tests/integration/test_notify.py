@@ -225,6 +225,28 @@ def test_end_of_the_bus(desktop: Desktop, bus: Bus) -> None:
     bus.processes.remove(desktop.screen)
 
 
+def test_goal_reached_before(shoe: Shoe, desktop: Desktop) -> None:
+    """While nobody listened; told once that day, and not when it was only nearly reached."""
+    shoe.chip.wait_property("StepsUpdated", lambda time: time > 0)
+    shoe.chip.call("SetDailyGoal", 20)
+    shoe.hands.call("Step", 19)
+    shoe.chip.wait_property("StepsToday", 19)
+    desktop.start_notify()
+    shoe.set_battery(9)
+    assert "9 %" in desktop.wait_shown(1)[0][0]
+    assert desktop.notify.stop() == 0
+
+    shoe.hands.call("Step", 4)
+    shoe.chip.wait_property("StepsToday", 23)
+    desktop.start_notify()
+    assert desktop.wait_shown(2)[1] == ("Daily goal reached", "23 steps today. The goal is 20.")
+    desktop.restart_notify()
+    wait_for(lambda: desktop.notify.pid in clients(desktop.bus))
+    shoe.set_battery(100)
+    shoe.set_battery(20)
+    assert "20 %" in desktop.wait_shown(3)[2][0]
+
+
 def test_goal_once_for_a_pair(
     virtual_bluez: Callable[..., VirtualBluez],
     virtual_chip: Callable[..., VirtualChips],
