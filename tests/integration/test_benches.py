@@ -27,7 +27,7 @@ def rows(text: str, title: str) -> dict[str, list[str]]:
 
 def row_names(text: str, title: str) -> list[str]:
     """As rows, of a table that may name several rows alike."""
-    table = re.search(rf"^{re.escape(title)}\n\n((?:\|.*\n)+)", text, re.M)
+    table = re.search(rf"^{re.escape(title)}.*\n\n((?:\|.*\n)+)", text, re.M)
     assert table is not None, f"no table {title} in:\n{text}"
     return [line.strip("|").split(" | ")[0].strip() for line in table[1].splitlines()[2:]]
 
@@ -72,6 +72,10 @@ class Expected:
 
 BARE = ["core2d", "bare, sd-bus", "bare, GDBus"]
 STATES = ["remembered, no Bluetooth", "asleep", "connected", "connected, walked, history read"]
+QUESTIONS = [
+    "GetDays, all", "GetSamples, a day by minutes", "GetSamples, all by hours", "Export, all, csv",
+    "Export, all, jsonl", "Clear, all",
+]  # fmt: skip
 OTHERS = [
     Expected("bench-startup", {"Start": BARE * 2}, ["P6", "P6"]),
     Expected(
@@ -93,6 +97,8 @@ OTHERS = [
         "bench-clients",
         {
             "GetManagedObjects with 10 chips": BARE,
+            "Applications that listen, dbus-daemon": ["0", "2"],
+            "Applications that listen, dbus-broker": ["0", "2"],
             "One-shot commands with 2 connected chips": [
                 "core2ctl status", "core2ctl status --json", "busctl call … GetManagedObjects",
                 "busctl --json=short call … GetManagedObjects", "gdbus call … GetManagedObjects",
@@ -101,6 +107,12 @@ OTHERS = [
             ],
         },
         ["P7", "P8", "P8"],
+    ),
+    Expected(
+        "bench-history",
+        {"20 commits of 20 samples, µs": ["one chip", "20 chips"]}
+        | dict.fromkeys(("180 minutes with steps a day", "1440 minutes with steps a day"), QUESTIONS),
+        [],
     ),
 ]  # fmt: skip
 
