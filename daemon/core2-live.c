@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define NAME "live"
 /* A slot never crosses a page or a disk's sector. */
@@ -34,11 +35,10 @@ typedef struct
 typedef struct
 {
   Content content;
-  guint64 checksum;
+  guint32 checksum;
 } Slot;
 
 G_STATIC_ASSERT (sizeof (Slot) <= SLOT_SIZE);
-G_STATIC_ASSERT (sizeof (Content) % sizeof (guint64) == 0);
 
 struct Core2Live
 {
@@ -48,22 +48,12 @@ struct Core2Live
   guint n_slots;
 };
 
-/* Against torn and stale slots, not against people: FNV-1a by words, with the upper half of each product folded into
- * the lower one. A hash against people would cost more than all else that core2d does itself for a step. */
-static guint64
+/* Against torn and stale slots, not against people: a cryptographic hash would cost more than all else that core2d does
+ * for a step. */
+static guint32
 compute_checksum (const Content *content)
 {
-  guint64 hash = G_GUINT64_CONSTANT (0xcbf29ce484222325);
-
-  for (gsize offset = 0; offset < sizeof *content; offset += sizeof (guint64))
-    {
-      guint64 word;
-
-      memcpy (&word, (const guint8 *) content + offset, sizeof word);
-      hash = (hash ^ word) * G_GUINT64_CONSTANT (0x100000001b3);
-      hash ^= hash >> 32;
-    }
-  return hash;
+  return (guint32) crc32 (0, (const Bytef *) content, sizeof *content);
 }
 
 static gboolean
