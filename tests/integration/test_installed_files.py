@@ -41,7 +41,7 @@ MORE_KINDS = [
 ]
 #: What programs may be linked with; those for the desktop also with what belongs to GTK.
 LIBRARIES = re.compile(
-    r"lib(c|m|glib-2\.0|gio-2\.0|gobject-2\.0|systemd|mbedcrypto|json-glib-1\.0|sqlite3"
+    r"lib(c|m|glib-2\.0|gio-2\.0|gobject-2\.0|systemd|mbedcrypto|json-glib-1\.0|sqlite3|z"
     r"|asan|ubsan|clang_rt\..*)\.so\.?[0-9]*"
 )
 DESKTOP_LIBRARIES = re.compile(r"lib(gtk-4|adwaita-1|gdk.*|gsk.*|graphene.*|pango.*|cairo.*|harfbuzz.*)\.so\.?[0-9]*")
