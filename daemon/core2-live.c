@@ -181,6 +181,35 @@ core2_live_restore (Core2Live *self, Core2ChipRecord *record)
   record->steps = slot.content.steps;
 }
 
+static void
+pack_sample (Core2StepsSample *to, const Core2StepsSample *from)
+{
+  to->counter = from->counter;
+  to->wall_us = from->wall_us;
+  to->boot_us = from->boot_us;
+  to->boot_id = from->boot_id;
+}
+
+/* Member by member: between them are bytes of whatever was on the stack before, perhaps of a key. */
+static void
+pack_steps (Core2StepsState *to, const Core2StepsState *from)
+{
+  to->has_trusted = from->has_trusted;
+  pack_sample (&to->trusted, &from->trusted);
+  to->has_candidate = from->has_candidate;
+  pack_sample (&to->candidate, &from->candidate);
+  to->candidate_is_reset = from->candidate_is_reset;
+  to->pairing = from->pairing;
+  to->midnight = from->midnight;
+  to->total = from->total;
+  to->day = from->day;
+  for (guint i = 0; i < CORE2_STEPS_DAYS_KEPT; i++)
+    {
+      to->days[i].day = from->days[i].day;
+      to->days[i].steps = from->days[i].steps;
+    }
+}
+
 gboolean
 core2_live_write (Core2Live *self, const Core2ChipRecord *record, GError **error)
 {
@@ -189,7 +218,7 @@ core2_live_write (Core2Live *self, const Core2ChipRecord *record, GError **error
 
   if (!get_slot (self, record->address, &number, error))
     return FALSE;
-  /* Also what lies between the members has a value: it is in the checksum. */
+  /* What lies between the members is written, too. */
   memset (&slot, 0, sizeof slot);
   slot.content.format = FORMAT;
   slot.content.size = sizeof slot.content;
@@ -199,7 +228,7 @@ core2_live_write (Core2Live *self, const Core2ChipRecord *record, GError **error
   slot.content.last_connected = record->last_connected;
   slot.content.battery_updated = record->battery_updated;
   slot.content.battery = record->battery;
-  memcpy (&slot.content.steps, &record->steps, sizeof record->steps);
+  pack_steps (&slot.content.steps, &record->steps);
   slot.checksum = compute_checksum (&slot.content);
   if (write_slot (self, number, &slot))
     return TRUE;

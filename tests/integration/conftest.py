@@ -24,11 +24,28 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 buses = pytest.StashKey[list[Bus]]()
 
+#: As in tests/meson.build.
+VALGRIND = (
+    "--quiet",
+    "--error-exitcode=99",
+    "--leak-check=full",
+    "--errors-for-leak-kinds=definite,indirect",
+    "--show-leak-kinds=definite,indirect",
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also the tests that are marked long")
+    parser.addoption("--valgrind", action="store_true", help="run core2d in valgrind's memcheck")
     parser.addoption("--fuzz-seed", type=int, default=20240229, help="of test_fuzz.py")
     parser.addoption("--fuzz-rounds", type=int, default=10, help="of test_fuzz.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With --valgrind each core2d runs in it; it ends with 99 then when something was wrong."""
+    if config.getoption("--valgrind"):
+        suppressions = Path("/usr/share/glib-2.0/valgrind/glib.supp")
+        Core2d.wrapper = ("valgrind", *VALGRIND, f"--suppressions={suppressions}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

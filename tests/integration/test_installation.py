@@ -56,6 +56,17 @@ def test_unit_is_valid(root: Path, unit_path: Path, tmp_path: Path) -> None:
     assert result.returncode == 0 and not result.stderr, result.stderr
 
 
+def test_unit_for_users_is_valid(root: Path, tmp_path: Path) -> None:
+    unit = root / "usr/lib/systemd/user/core2-notify.service"
+    program = read_unit(unit)["Service"]["ExecStart"]
+    assert os.access(root / program.removeprefix("/"), os.X_OK)
+    copy = tmp_path / unit.name
+    copy.write_text(unit.read_text().replace(f"ExecStart={program}", f"ExecStart={root}{program}"))
+    command = ["systemd-analyze", "verify", "--user", "--man=no", "--recursive-errors=no", copy]
+    result = run(*command, env={"XDG_RUNTIME_DIR": str(tmp_path)})
+    assert result.returncode == 0 and not result.stderr, result.stderr
+
+
 def test_misspelt_unit_is_noticed(unit_path: Path, tmp_path: Path) -> None:
     """The check above can fail."""
     copy = tmp_path / "core2d.service"

@@ -100,6 +100,42 @@ find_total (Fixture *self)
 
 /* --- tests ------------------------------------------------------------------------------------- */
 
+/* All values that are noted, none the same as another, over bytes of which all were @stray. */
+static void
+fill_steps (Core2StepsState *steps, guint8 stray)
+{
+  memset (steps, stray, sizeof *steps);
+  steps->total = 107;
+  steps->day = 20260507;
+  steps->midnight = CORE2_STEPS_MIDNIGHT_RESETS;
+  steps->pairing = 1;
+  steps->has_trusted = TRUE;
+  steps->trusted.counter = 4294967295u;
+  steps->trusted.wall_us = 1790000000000000;
+  steps->trusted.boot_us = 5;
+  steps->trusted.boot_id = G_MAXUINT64;
+  steps->has_candidate = TRUE;
+  steps->candidate.counter = 7;
+  steps->candidate.wall_us = 8;
+  steps->candidate.boot_us = 9;
+  steps->candidate.boot_id = 10;
+  steps->candidate_is_reset = TRUE;
+  for (guint i = 0; i < CORE2_STEPS_DAYS_KEPT; i++)
+    {
+      steps->days[i].day = 20260507 - (Core2Day) i;
+      steps->days[i].steps = 7 + i;
+    }
+}
+
+static void
+assert_samples_equal (const Core2StepsSample *one, const Core2StepsSample *other)
+{
+  g_assert_cmpuint (one->counter, ==, other->counter);
+  g_assert_cmpint (one->wall_us, ==, other->wall_us);
+  g_assert_cmpint (one->boot_us, ==, other->boot_us);
+  g_assert_cmpuint (one->boot_id, ==, other->boot_id);
+}
+
 static void
 test_values (Fixture *self, gconstpointer data)
 {
@@ -107,16 +143,7 @@ test_values (Fixture *self, gconstpointer data)
   Core2StepsState *steps = &record->steps;
 
   save (self, record);
-  steps->total = 107;
-  steps->day = 20260507;
-  steps->midnight = CORE2_STEPS_MIDNIGHT_RESETS;
-  steps->has_trusted = TRUE;
-  steps->trusted = (Core2StepsSample){ 4294967295u, 1790000000000000, 5, G_MAXUINT64 };
-  steps->has_candidate = TRUE;
-  steps->candidate = (Core2StepsSample){ 7, 8, 9, 10 };
-  steps->candidate_is_reset = TRUE;
-  steps->days[0] = (Core2StepsDay){ 20260507, 7 };
-  steps->days[CORE2_STEPS_DAYS_KEPT - 1] = (Core2StepsDay){ 20260401, 100 };
+  fill_steps (steps, 0);
   record->last_seen = 11;
   record->last_connected = 12;
   record->battery = 62;
@@ -129,16 +156,44 @@ test_values (Fixture *self, gconstpointer data)
   g_assert_cmpuint (noted->total, ==, 107);
   g_assert_cmpint (noted->day, ==, 20260507);
   g_assert_cmpint (noted->midnight, ==, CORE2_STEPS_MIDNIGHT_RESETS);
+  g_assert_cmpuint (noted->pairing, ==, 1);
   g_assert_true (noted->has_trusted);
-  g_assert_cmpmem (&noted->trusted, sizeof noted->trusted, &steps->trusted, sizeof steps->trusted);
+  assert_samples_equal (&noted->trusted, &steps->trusted);
   g_assert_true (noted->has_candidate);
+  assert_samples_equal (&noted->candidate, &steps->candidate);
   g_assert_true (noted->candidate_is_reset);
-  g_assert_cmpint (noted->candidate.wall_us, ==, 8);
   g_assert_cmpmem (noted->days, sizeof noted->days, steps->days, sizeof steps->days);
   g_assert_cmpuint (found->last_seen, ==, 11);
   g_assert_cmpuint (found->last_connected, ==, 12);
   g_assert_cmpuint (found->battery, ==, 62);
   g_assert_cmpuint (found->battery_updated, ==, 13);
+}
+
+/* The same values make the same file: nothing of the memory around them is in it. */
+static void
+test_no_stray_bytes (Fixture *self, gconstpointer data)
+{
+  const guint8 strays[] = { 0x00, 0xaa, 0x55 };
+  g_autoptr (Core2ChipRecord) record = make_record (LEFT, 100);
+  g_autofree char *first = NULL;
+  gsize first_size = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (strays); i++)
+    {
+      g_autofree char *content = NULL;
+      gsize size;
+
+      fill_steps (&record->steps, strays[i]);
+      note (self, record);
+      g_assert_true (g_file_get_contents (self->live, &content, &size, NULL));
+      if (i == 0)
+        {
+          first = g_steal_pointer (&content);
+          first_size = size;
+        }
+      else
+        g_assert_cmpmem (content, size, first, first_size);
+    }
 }
 
 /* A record that is ahead, from a backup or because the disk failed us, counts. */
@@ -355,6 +410,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ADD ("/live/values", test_values);
+  ADD ("/live/no-stray-bytes", test_no_stray_bytes);
   ADD ("/live/older-note", test_older_note);
   ADD ("/live/removed", test_removed);
   ADD ("/live/slots", test_slots);

@@ -46,6 +46,9 @@ def chip_path(index: int = 0) -> str:
 class Program:
     """A program of the project that owns a bus name; it can be ended and started again."""
 
+    #: A command that runs it, with its arguments.
+    wrapper: tuple[str, ...] = ()
+
     def __init__(
         self, bus: Bus, binary: str, name: str, args: tuple[str, ...], env: Mapping[str, str]
     ) -> None:
@@ -57,7 +60,8 @@ class Program:
         self.start()
 
     def start(self, wait: bool = True) -> None:
-        self.process = self.bus.start(self.argv, self.env)
+        label = Path(self.argv[0]).name
+        self.process = self.bus.start([*self.wrapper, *self.argv], self.env, label)
         if wait:
             self.bus.wait_name(self.name)
 
