@@ -284,9 +284,11 @@ wait_until (Source *self, gint64 until_ns)
     { sd_bus_get_fd (buses[1]), (short) sd_bus_get_events (buses[1]), 0 },
     { .fd = fileno (stdin), .events = POLLIN },
   };
-  gint64 wait_ns = MAX (until_ns - now_ns (), 0);
-  struct timespec timeout = { wait_ns / 1000000000, wait_ns % 1000000000 };
+  gint64 wait_ns = until_ns - now_ns ();
+  struct timespec timeout = { 0 };
 
+  if (wait_ns > 0)
+    timeout = (struct timespec){ wait_ns / 1000000000, wait_ns % 1000000000 };
   if (ppoll (fds, G_N_ELEMENTS (fds), until_ns == G_MAXINT64 ? NULL : &timeout, NULL) < 0
       && errno != EINTR)
     fail ("poll", errno);
