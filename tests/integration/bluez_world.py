@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gi.repository import GLib
-from harness import Core2d, Remote, VirtualBluez, VirtualChips, chip_address, wait_for
+from harness import TIMEOUT, Core2d, Remote, VirtualBluez, VirtualChips, chip_address, wait_for
 
 ERROR = "org.example.Core2.Error."
 HCI0 = "/org/bluez/hci0"
@@ -22,7 +22,7 @@ CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 ASLEEP = "asleep: shake the chip"
 
 #: For what takes its time in core2d on purpose.
-PATIENCE = 120
+PATIENCE = 2 * TIMEOUT
 
 #: Chips that count what the test wants, and nothing else.
 STANDING = ["--walk=0", "--quirk", "idle-timeout=0", "--time=2024-05-06 08:00:00"]

@@ -20,6 +20,8 @@ MODULE = SOURCE / "client-tool" / "python"
 KEY = bytes(range(0x30, 0x40))
 
 pytestmark = pytest.mark.real_bluez
+two_chips = pytest.mark.virtual_bluez("there is one chip")
+no_bluetooth = pytest.mark.virtual_bluez("no Bluetooth in it")
 
 #: The published recipe for the older library, its pieces put together in order.
 RECIPE_STEPS = """
@@ -186,6 +188,7 @@ def test_recipe_of_orientation(programs: Programs) -> None:
 # Searching
 
 
+@two_chips
 def test_find(programs: Programs) -> None:
     found = programs.run("""
 from amazfit import Core2
@@ -356,6 +359,7 @@ except KeyboardInterrupt:
     interrupt(program)
 
 
+@no_bluetooth
 @pytest.mark.parametrize("key", [b"", b"15 bytes, sorry", "00" * 17, "no digits"])
 def test_bad_key(programs: Programs, key: bytes | str) -> None:
     source = f"""
@@ -451,6 +455,7 @@ print("end")
     assert "my own mistake" in program.stderr
 
 
+@two_chips
 def test_two_chips(programs: Programs) -> None:
     program = programs.start("""
 from amazfit import Core2
@@ -554,6 +559,7 @@ print(json.dumps({
 """
 
 
+@no_bluetooth
 def test_reference() -> None:
     """Every name of the reference is there, and takes what it took."""
     env = {"PYTHONPATH": str(MODULE), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
@@ -569,6 +575,7 @@ def test_reference() -> None:
 # Installation
 
 
+@no_bluetooth
 def test_installed(tmp_path: Path) -> None:
     """Every file of the module is installed, where python3 looks for modules."""
     argv = ["meson", "install", "-C", str(build_directory()), "--no-rebuild", "--quiet"]

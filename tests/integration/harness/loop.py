@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,11 +14,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds. Far more than anything needs, so that only a condition that never comes reaches it.
-TIMEOUT = 60.0
+#: Seconds. Far more than anything needs, so that only a condition that never comes reaches it. Where all is slow, as in the
+#: virtual machine, the environment has more.
+TIMEOUT = float(os.environ.get("CORE2_TEST_TIMEOUT", "60"))
 
-#: Milliseconds between two looks at conditions that no event of the main context announces.
-TICK = 20
+#: Milliseconds between two looks at conditions that no event of the main context announces. Looking costs, too.
+TICK = int(TIMEOUT / 3)
 
 #: Every running program under test. Waiting fails as soon as one of them ends unasked.
 running: list[Process] = []

@@ -12,9 +12,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from gi.repository import GLib
+from gi.repository import Gio, GLib
 
-from .bus import PROPERTIES, Bus, BusError, environment
+from .bus import PROPERTIES, Bus, BusError, Pending, environment
 from .loop import TIMEOUT, wait_for
 from .process import Process
 from .remote import Remote
@@ -111,6 +111,20 @@ class SystemBus(Bus):
 
     def release(self) -> None:
         """Nothing was made."""
+
+    def call_async(
+        self,
+        name: str,
+        path: str,
+        interface: str,
+        method: str,
+        args: GLib.Variant | None = None,
+        connection: Gio.DBusConnection | None = None,
+        flags: Gio.DBusCallFlags = Gio.DBusCallFlags.NONE,
+    ) -> Pending:
+        """As for a person, who may be asked for a password: core2d then has patience with a slow polkitd."""
+        flags |= Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION
+        return super().call_async(name, path, interface, method, args, connection, flags)
 
 
 class RealBluez:

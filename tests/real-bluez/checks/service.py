@@ -5,10 +5,11 @@ import json
 import shutil
 import signal
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
-from harness import CORE2, TIMEOUT, BusError, Core2d, VirtualChips, wait_for
-from harness.real import Units
+from harness import CORE2, TIMEOUT, Core2d, VirtualChips, wait_for
+from harness.real import Units, systemctl
 
 UNIT = "core2d.service"
 STATE = Path("/var/lib/core2d")
@@ -22,6 +23,24 @@ def shell(*command, check=True):
     done = subprocess.run(command, check=False, text=True, capture_output=True, timeout=2 * TIMEOUT)
     assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done
+
+
+@contextmanager
+def nothing_installed():
+    """The machine without what `meson install` laid over it. The service must not run, before and after."""
+    installed = [Path(line) for line in Path("/real-bluez/installed").read_text(encoding="utf-8").splitlines()]
+    kept = {path: (path.read_bytes(), path.stat().st_mode) for path in installed}
+    try:
+        for path in installed:
+            path.unlink()
+        systemctl("daemon-reload")
+        yield
+    finally:
+        for path, (content, mode) in kept.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            path.chmod(mode)
+        systemctl("daemon-reload")
 
 
 class Service(Core2d):
@@ -47,13 +66,7 @@ class Service(Core2d):
 
     def add(self, index=0, ready=True, **options):
         """As usual, and waits for the first value of the counter: what is walked before it, nobody can count."""
-        try:
-            chip = super().add(index, ready, **options)
-        except BusError as error:
-            # Emulated, polkitd may need longer than core2d waits for it: by then it is awake.
-            if "in time" not in error.message:
-                raise
-            chip = super().add(index, ready, **options)
+        chip = super().add(index, ready, **options)
         if ready:
             chip.wait_property("StepsUpdated", lambda time: time > 0)
         return chip

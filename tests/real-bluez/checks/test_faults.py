@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import wait_for
+from harness import TIMEOUT, wait_for
 from service import shell
 from test_chip import walk
 
@@ -106,7 +106,7 @@ def test_chip_sleeps_until_bluetoothd_has_given_up(ready, bus, comes_back):
     monitor = bus.start(["dbus-monitor", "--system", "interface='org.bluez.Device1',member='Connect'"])
     model.call("Sleep")
     chip.wait_property("Connected", False)
-    wait_for(lambda: monitor.stdout.count("member=Connect\n") >= 2, timeout=180, what="another call of Connect")
+    wait_for(lambda: monitor.stdout.count("member=Connect\n") >= 2, timeout=3 * TIMEOUT, what="another call of Connect")
     since = time.monotonic()
     model.call("Shake")
     comes_back(chip, model, since)
