@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The whole way, from the virtual chip's controller over kernel and bluetoothd to an application of core2d."""
 
+from pathlib import Path
+
+import pytest
 from gi.repository import GLib
 from harness import chip_path, raises_bus_error, wait_for
 
 ERROR = "org.example.Core2.Error"
+MAIN_CONF = Path("/etc/bluetooth/main.conf")
 
 
 def walk(chip, model, steps):
@@ -76,3 +80,38 @@ def test_pairing_makes_a_key_and_keeps_the_total(core2, chips):
     wait_for(lambda: model.get("Authenticated"), what="the chip to know its user")
     assert model.get("Resets") == 1
     walk(chip, model, 2)
+
+
+@pytest.fixture
+def plain_bluez(bluez):
+    """bluetoothd with the settings that Debian ships, as on a second computer that plays the chip."""
+    settings = MAIN_CONF.read_text(encoding="ascii")
+    MAIN_CONF.write_text("[Policy]\nAutoEnable=true\n", encoding="ascii")
+    bluez.restart()
+    yield bluez
+    MAIN_CONF.write_text(settings, encoding="ascii")
+    bluez.restart()
+
+
+@pytest.mark.long
+def test_chip_on_a_computer_without_settings(plain_bluez, core2, chips):
+    """It has two Device Information Services and several ATT channels, and is the same chip all the same."""
+    model = chips("hci1")["hci1"]
+    chip = core2.add(0)
+    info = chip.call("ReadInfo")
+    assert (info["VendorId"], info["ProductId"]) == (0x0157, 0x18)
+    assert info["SerialNumber"] and info["HardwareRevision"]
+    told = chip.signals("StepsChanged")
+    model.call("StepEach", 200)
+    chip.wait_property("StepsTotal", 200)
+    told.wait(lambda signal: signal.args[0] == 200)
+    counters = [signal.args[0] for signal in told]
+    assert counters == sorted(counters)
+    model.call("DropLink")
+    chip.wait_property("Connected", False)
+    model.call("Step", 6)
+    chip.wait_property("Connected", True)
+    chip.wait_property("StepsTotal", 206)
+    walk(chip, model, 5)
+    model.call("SetBattery", 62)
+    assert chip.call("ReadBattery")[0] == 62
