@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from harness import Core2d, Remote, SignalLog, VirtualBluez, VirtualChips, real, wait_for
+from harness import TIMEOUT, Core2d, Remote, SignalLog, VirtualBluez, VirtualChips, real, wait_for
 
 pytestmark = pytest.mark.real_bluez
 
@@ -30,10 +30,10 @@ def await_totals(chips: list[Remote], played: list[Remote], logs: list[SignalLog
     """Both ways of counting, the property and the sum of the signals, reach the truth and stay there."""
     for chip, model, log in zip(chips, played, logs, strict=True):
         model.call("Stop")
-        chip.wait_property("State", "ready", timeout=120)
+        chip.wait_property("State", "ready", timeout=2 * TIMEOUT)
         walked = model.get("StepsWalked")
         assert walked > 0
-        chip.wait_property("StepsTotal", walked, timeout=120)
+        chip.wait_property("StepsTotal", walked, timeout=2 * TIMEOUT)
         wait_for(lambda: published(log) >= walked, what="StepsChanged of all steps")
         # A fresh read makes one more sample, and it must not count anything again.
         assert chip.call("ReadSteps")[0] == model.get("Counter")
@@ -49,7 +49,6 @@ def advance(chips: list[Remote], played: list[Remote], seconds: int) -> None:
         chip.wait_property("Steps", lambda steps, least=counter: steps >= least)
 
 
-@pytest.mark.real_bluez_usual
 def test_links_that_drop_lose_no_step(
     virtual_bluez: Bluez, virtual_chip: Chips, core2d: Daemon, record_property: Callable[..., None]
 ) -> None:
@@ -76,13 +75,13 @@ def test_links_that_drop_lose_no_step(
         played[victim].call("DropLink")
         if dice.random() < 0.5:
             # The link comes back while the chip walks on, or only then.
-            chips[victim].wait_property("State", "ready", timeout=120)
+            chips[victim].wait_property("State", "ready", timeout=2 * TIMEOUT)
         for model in played:
             model.call("Advance", 30 - linked)
         if dice.random() < 0.2:
             played[victim].call("DropLink")
         for chip in chips:
-            chip.wait_property("State", "ready", timeout=120)
+            chip.wait_property("State", "ready", timeout=2 * TIMEOUT)
 
     await_totals(chips, played, logs)
     assert sum(model.get("StepsWalked") for model in played) > len(RADIOS) * 10 * 70
@@ -115,7 +114,7 @@ def test_bluetoothd_restarts(
         bluez.start()
         daemon.manager.wait_property("AdapterState", "on")
         for chip in chips:
-            chip.wait_property("State", "ready", timeout=120)
+            chip.wait_property("State", "ready", timeout=2 * TIMEOUT)
 
     await_totals(chips, played, logs)
     assert daemon.pid == pid and daemon.running
