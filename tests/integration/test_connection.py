@@ -73,7 +73,7 @@ def test_a_chip_that_was_only_seen_is_remembered_with_its_key(
     virtual_bluez()
     virtual_chip("hci1", args=["--walk=0", "--quirk", "idle-timeout=0"])
     daemon = core2d()
-    (path,) = daemon.manager.call("Scan", {"max": GLib.Variant("u", 1)})
+    (path,) = daemon.manager.call("Scan", {"max": GLib.Variant("u", 1), "timeout": GLib.Variant("u", 60)})
     chip = daemon.chip(path)
     assert chip.get("Remembered") is False
     chip.call("SetKey", bytes(16))
