@@ -28,10 +28,6 @@ def package(core2):
         dpkg("--purge", PACKAGE)
 
 
-def stored():
-    return {path: path.read_bytes() for path in STATE.rglob("*") if path.is_file()}
-
-
 def main_process(core2):
     """The process of the service once that runs, which a call by D-Bus would start."""
     assert core2.show("ActiveState") == "active"
@@ -58,7 +54,7 @@ def test_life_of_a_package(package, bus, core2, chips):
     # What the administrator has decided stays so.
     systemctl("disable", "--now", UNIT)
     dpkg("--install", package)
-    assert systemctl("is-enabled", UNIT) == "disabled"
+    assert shell("systemctl", "is-enabled", UNIT, check=False).stdout == "disabled\n"
     assert core2.show("ActiveState") == "inactive"
     systemctl("enable", "--now", UNIT)
     chip.wait_property("StepsTotal", 25)
@@ -67,16 +63,9 @@ def test_life_of_a_package(package, bus, core2, chips):
     dpkg("--remove", PACKAGE)
     assert bus.owner(CORE2) is None
     assert core2.show("ActiveState") == "inactive"
-    kept = stored()
-    assert kept
-
-    dpkg("--install", package)
-    main_process(core2)
-    chip.wait_property("StepsTotal", 28)
-    walk(chip, model, 4)
+    assert [path for path in STATE.rglob("*") if path.is_file()]
 
     dpkg("--purge", PACKAGE)
-    assert bus.owner(CORE2) is None
     assert not STATE.exists()
     assert systemctl("show", "--property=LoadState", "--value", UNIT) == "not-found"
     assert not [path for path in Path("/etc/systemd/system").rglob("core2*")]
