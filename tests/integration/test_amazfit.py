@@ -22,6 +22,7 @@ KEY = bytes(range(0x30, 0x40))
 pytestmark = pytest.mark.real_bluez
 two_chips = pytest.mark.virtual_bluez("there is one chip")
 no_bluetooth = pytest.mark.virtual_bluez("no Bluetooth in it")
+no_service = pytest.mark.virtual_bluez("the service is installed, and not to be started")
 
 #: The published recipe for the older library, its pieces put together in order.
 RECIPE_STEPS = """
@@ -274,6 +275,7 @@ for call in calls:
     assert lines == [f"{chip_address()} is not connected: call connect() first"] * 9
 
 
+@no_service
 def test_without_the_daemon(programs: Programs) -> None:
     programs.daemon.stop()
     source = f"""
@@ -500,6 +502,7 @@ chip.wait_until_break()
     interrupt(program)
 
 
+@no_service
 def test_failure_while_connected(programs: Programs) -> None:
     """core2d ends under a program: its next call says so."""
     program = programs.start(f"""
