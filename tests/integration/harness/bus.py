@@ -166,6 +166,9 @@ class Bus:
     kind is "dbus-daemon" or "dbus-broker". extra is XML for dbus-daemon's configuration.
     """
 
+    #: What every call from the test says of itself.
+    call_flags = Gio.DBusCallFlags.NONE
+
     def __init__(self, directory: Path, kind: str = "dbus-daemon", extra: str = "") -> None:
         self.directory = directory
         self.kind = kind
@@ -249,7 +252,16 @@ class Bus:
     ) -> Pending:
         pending = Pending(f"{interface}.{method} on {path}", at_reply)
         (connection or self.connection).call(
-            name, path, interface, method, args, None, flags, 2**31 - 1, None, pending._on_reply
+            name,
+            path,
+            interface,
+            method,
+            args,
+            None,
+            flags | self.call_flags,
+            2**31 - 1,
+            None,
+            pending._on_reply,
         )
         return pending
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from gi.repository import Gio, GLib
 
-from .bus import PROPERTIES, Bus, BusError, Pending, environment
+from .bus import PROPERTIES, Bus, BusError, environment
 from .loop import TIMEOUT, wait_for
 from .process import Process
 from .remote import Remote
@@ -100,6 +100,9 @@ class Units:
 class SystemBus(Bus):
     """The machine's own bus, with its policy."""
 
+    # As for a person, who may be asked for a password: core2d then has patience with a slow polkitd.
+    call_flags = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.kind = "system"
@@ -111,20 +114,6 @@ class SystemBus(Bus):
 
     def release(self) -> None:
         """Nothing was made."""
-
-    def call_async(
-        self,
-        name: str,
-        path: str,
-        interface: str,
-        method: str,
-        args: GLib.Variant | None = None,
-        connection: Gio.DBusConnection | None = None,
-        flags: Gio.DBusCallFlags = Gio.DBusCallFlags.NONE,
-    ) -> Pending:
-        """As for a person, who may be asked for a password: core2d then has patience with a slow polkitd."""
-        flags |= Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION
-        return super().call_async(name, path, interface, method, args, connection, flags)
 
 
 class RealBluez:
