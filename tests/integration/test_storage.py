@@ -65,8 +65,11 @@ def test_add_again_with_key(
     """A chip that is known already keeps what it had."""
     virtual_bluez()
     daemon = core2d()
+    # What core2d learns of Bluetooth changes the chip's properties, too.
+    daemon.manager.wait_property("AdapterState", "on")
     before = {"alias": GLib.Variant("s", "old"), "key": GLib.Variant("ay", OLD_KEY)}
     chip = daemon.add(0, ready=False, connect=GLib.Variant("b", False), **before)
+    chip.wait_property("StatusText", lambda text: text != "starting")
     obstacle = daemon.state_directory / f"keys/{STEM}.new"
     obstruct(obstacle)
     stored = files(daemon.state_directory)
