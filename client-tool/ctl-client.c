@@ -12,7 +12,8 @@
 struct _CtlClient
 {
   GDBusConnection *connection;
-  GDBusObjectManager *objects;
+  gboolean all;
+  GDBusObjectManager *objects; /* NULL unless @all are to be loaded */
   Core2DbusManager *manager;
   GCancellable *cancellable;
   guint interrupt_sources[2];
@@ -209,28 +210,49 @@ ensure_answering (CtlClient *self, GError **error)
   return FALSE;
 }
 
-static gboolean
-load_objects (CtlClient *self, GError **error)
+static GDBusObjectManager *
+new_objects (CtlClient *self, GCancellable *cancellable, GError **error)
 {
-  Deadline deadline;
-  Wait objects = { NULL };
-  Wait manager = { NULL };
+  Wait wait = { NULL };
+  GDBusObjectManager *objects;
 
-  deadline_start (&deadline, self->cancellable, CTL_QUICK_MS);
   core2_dbus_object_manager_client_new (
       self->connection, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_DO_NOT_AUTO_START, CTL_BUS_NAME,
-      CTL_ROOT_PATH, deadline.inner, wait_done, &objects);
-  core2_dbus_manager_proxy_new (self->connection, G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START,
-                                CTL_BUS_NAME, CTL_MANAGER_PATH, deadline.inner, wait_done,
-                                &manager);
-  self->objects = core2_dbus_object_manager_client_new_finish (wait_run (&objects), error);
-  self->manager = core2_dbus_manager_proxy_new_finish (wait_run (&manager),
-                                                       self->objects == NULL ? NULL : error);
-  g_object_unref (objects.result);
-  g_object_unref (manager.result);
-  deadline_end (&deadline);
+      CTL_ROOT_PATH, cancellable, wait_done, &wait);
+  objects = core2_dbus_object_manager_client_new_finish (wait_run (&wait), error);
+  g_object_unref (wait.result);
+  return objects;
+}
 
-  if (self->objects != NULL && self->manager != NULL)
+static Core2DbusManager *
+new_manager (CtlClient *self, GCancellable *cancellable, GError **error)
+{
+  Wait wait = { NULL };
+  Core2DbusManager *manager;
+
+  core2_dbus_manager_proxy_new (self->connection, G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START,
+                                CTL_BUS_NAME, CTL_MANAGER_PATH, cancellable, wait_done, &wait);
+  manager = core2_dbus_manager_proxy_new_finish (wait_run (&wait), error);
+  g_object_unref (wait.result);
+  return manager;
+}
+
+static gboolean
+load (CtlClient *self, GError **error)
+{
+  Deadline deadline;
+  gboolean loaded;
+
+  deadline_start (&deadline, self->cancellable, CTL_QUICK_MS);
+  self->manager = new_manager (self, deadline.inner, error);
+  loaded = self->manager != NULL;
+  if (loaded && self->all)
+    {
+      self->objects = new_objects (self, deadline.inner, error);
+      loaded = self->objects != NULL;
+    }
+  deadline_end (&deadline);
+  if (loaded)
     return TRUE;
   set_unavailable (self, error,
                    "core2d does not tell its chips; it may still be starting.\n"
@@ -249,22 +271,23 @@ gboolean
 ctl_client_reload (CtlClient *self, GError **error)
 {
   ctl_client_unload (self);
-  if (ensure_answering (self, error) && load_objects (self, error))
+  if (ensure_answering (self, error) && load (self, error))
     return TRUE;
   ctl_client_unload (self);
   return FALSE;
 }
 
 CtlClient *
-ctl_client_new (gboolean start, GError **error)
+ctl_client_new (gboolean start, gboolean all, GError **error)
 {
   g_autoptr (CtlClient) self = g_new0 (CtlClient, 1);
 
+  self->all = all;
   self->cancellable = g_cancellable_new ();
   self->interrupt_sources[0] = g_unix_signal_add (SIGINT, on_signal, self);
   self->interrupt_sources[1] = g_unix_signal_add (SIGTERM, on_signal, self);
   if (!connect_bus (self, error) || !ensure_running (self, start, error)
-      || !ensure_answering (self, error) || !load_objects (self, error))
+      || !ensure_answering (self, error) || !load (self, error))
     return NULL;
   return g_steal_pointer (&self);
 }
@@ -372,17 +395,41 @@ ctl_client_list_added (CtlClient *self, GError **error)
   return NULL;
 }
 
+/* Owned by the caller; NULL unless all were loaded and it is one of them. */
+static GDBusInterface *
+get_known (CtlClient *self, const char *path, const char *interface)
+{
+  if (self->objects == NULL)
+    return NULL;
+  return g_dbus_object_manager_get_interface (self->objects, path, interface);
+}
+
+static GDBusProxy *
+new_history (CtlClient *self, const char *path, GError **error)
+{
+  const GDBusProxyFlags flags = G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START
+                                | G_DBUS_PROXY_FLAGS_DO_NOT_LOAD_PROPERTIES
+                                | G_DBUS_PROXY_FLAGS_DO_NOT_CONNECT_SIGNALS;
+  Deadline deadline;
+  Wait wait = { NULL };
+  Core2DbusHistory *history;
+
+  deadline_start (&deadline, self->cancellable, CTL_QUICK_MS);
+  core2_dbus_history_proxy_new (self->connection, flags, CTL_BUS_NAME, path, deadline.inner,
+                                wait_done, &wait);
+  history = core2_dbus_history_proxy_new_finish (wait_run (&wait), error);
+  g_object_unref (wait.result);
+  deadline_end (&deadline);
+  return history == NULL ? NULL : G_DBUS_PROXY (history);
+}
+
 GDBusProxy *
 ctl_client_get_history (CtlClient *self, Core2DbusChip *chip, GError **error)
 {
-  GDBusInterface *history = g_dbus_object_manager_get_interface (
-      self->objects, g_dbus_proxy_get_object_path (G_DBUS_PROXY (chip)), CTL_BUS_NAME ".History");
+  const char *path = g_dbus_proxy_get_object_path (G_DBUS_PROXY (chip));
+  GDBusInterface *known = get_known (self, path, CTL_BUS_NAME ".History");
 
-  if (history == NULL)
-    g_set_error_literal (error, CTL_ERROR, CTL_EXIT_NO_DATA,
-                         "the chip has no history.\n"
-                         "It was only seen: add it with \"core2ctl add\".");
-  return history == NULL ? NULL : G_DBUS_PROXY (history);
+  return known != NULL ? G_DBUS_PROXY (known) : new_history (self, path, error);
 }
 
 static Core2DbusChip *
@@ -483,7 +530,7 @@ ctl_client_refresh (CtlClient *self, gpointer proxy, GError **error)
 Core2DbusChip *
 ctl_client_get_chip (CtlClient *self, const char *path, GError **error)
 {
-  GDBusInterface *known = g_dbus_object_manager_get_interface (self->objects, path, CTL_BUS_NAME);
+  GDBusInterface *known = get_known (self, path, CTL_BUS_NAME);
 
   if (known == NULL)
     return new_chip (self, path, error);

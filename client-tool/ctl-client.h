@@ -23,9 +23,10 @@ typedef struct _CtlClient CtlClient;
 
 /*
  * Connects to the system bus and to core2d; with @start that is started when it does not run.
- * Fails with CTL_EXIT_UNAVAILABLE when there is no bus, no core2d, or no answer.
+ * With @all it loads every chip, which takes half a millisecond for each; chips can be listed and the
+ * objects be got only then. Fails with CTL_EXIT_UNAVAILABLE when there is no bus, no core2d, or no answer.
  */
-CtlClient *ctl_client_new (gboolean start, GError **error);
+CtlClient *ctl_client_new (gboolean start, gboolean all, GError **error);
 void ctl_client_free (CtlClient *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CtlClient, ctl_client_free)
 
@@ -71,7 +72,7 @@ GPtrArray *ctl_client_list_added (CtlClient *self, GError **error);
 /* The chip that @name means (address, alias or side) alone, with NULL all that were added. */
 GPtrArray *ctl_client_list_named (CtlClient *self, const char *name, GError **error);
 
-/* The proxy of @chip's org.example.Core2.History. Fails with CTL_EXIT_NO_DATA without one. */
+/* The proxy of @chip's org.example.Core2.History. */
 GDBusProxy *ctl_client_get_history (CtlClient *self, Core2DbusChip *chip, GError **error);
 
 /*

@@ -25,7 +25,7 @@ offer (const char *prefix, const char *word, const char *meaning)
 static void
 offer_chips (const char *prefix, gboolean remembered)
 {
-  g_autoptr (CtlClient) client = ctl_client_new (FALSE, NULL);
+  g_autoptr (CtlClient) client = ctl_client_new (FALSE, TRUE, NULL);
   g_autoptr (GPtrArray) chips = NULL;
 
   if (client == NULL)

@@ -121,16 +121,18 @@ check_args (CtlContext *context, GError **error)
 static gboolean
 run_verb (CtlContext *context, GError **error)
 {
+  const CtlVerbFlags flags = context->verb->flags;
+  gboolean all = context->chip == NULL || (flags & CTL_VERB_CHIP) == 0 || (flags & CTL_VERB_ALL) != 0;
   CtlAgent *agent = NULL;
   gboolean done;
 
-  if ((context->verb->flags & CTL_VERB_CLIENT) != 0)
+  if ((flags & CTL_VERB_CLIENT) != 0)
     {
-      context->client = ctl_client_new ((context->verb->flags & CTL_VERB_PASSIVE) == 0, error);
+      context->client = ctl_client_new ((flags & CTL_VERB_PASSIVE) == 0, all, error);
       if (context->client == NULL)
         return FALSE;
     }
-  if ((context->verb->flags & CTL_VERB_PRIVILEGED) != 0)
+  if ((flags & CTL_VERB_PRIVILEGED) != 0)
     agent = ctl_agent_start (context->client);
   done = context->verb->run (context, error);
   ctl_agent_stop (agent);

@@ -156,12 +156,15 @@ print_values (CtlContext *context, const Value *value, GPtrArray *chips)
 static GPtrArray *
 choose_chips (CtlContext *context, GError **error)
 {
-  g_autoptr (GPtrArray) chips = ctl_client_list_chips (context->client, TRUE);
+  g_autoptr (GPtrArray) chips = NULL;
   Core2DbusChip *chip;
 
-  if (context->chip == NULL && chips->len > 1)
+  if (context->chip != NULL)
+    return ctl_client_list_named (context->client, context->chip, error);
+  chips = ctl_client_list_chips (context->client, TRUE);
+  if (chips->len > 1)
     return g_steal_pointer (&chips);
-  chip = ctl_client_find_chip (context->client, context->chip, error);
+  chip = ctl_client_find_chip (context->client, NULL, error);
   if (chip == NULL)
     return NULL;
   g_ptr_array_set_size (chips, 0);

@@ -72,7 +72,7 @@ const CtlVerb ctl_verbs[] = {
     "Follows all chips, or one, until Ctrl-C. On a terminal it is a live view,\n"
     "else one line for each event, with --json one JSON object a line. It goes on\n"
     "when core2d is restarted.",
-    ctl_watch_entries, 0, 1, ONE_CHIP_VERB, { "@chip" }, ctl_verb_watch },
+    ctl_watch_entries, 0, 1, ONE_CHIP_VERB | CTL_VERB_ALL, { "@chip" }, ctl_verb_watch },
   { "info", "[CHIP]", "Show serial number, versions and link parameters",
     "Shows what the chip tells about itself. What it does not tell is left out,\n"
     "with --json null.",

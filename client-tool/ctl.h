@@ -29,6 +29,7 @@ typedef enum
   CTL_VERB_PRIVILEGED = 1 << 3, /* polkit may ask for a password */
   CTL_VERB_PASSIVE = 1 << 4,    /* does not start core2d where it was stopped */
   CTL_VERB_HIDDEN = 1 << 5,     /* for completion and tests, not in --help */
+  CTL_VERB_ALL = 1 << 6,        /* has to do with all chips, even when one is named */
 } CtlVerbFlags;
 
 typedef struct _CtlVerb CtlVerb;
