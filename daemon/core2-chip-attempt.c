@@ -48,18 +48,16 @@ chip_search (Core2Chip *self)
 
 /* --- connecting ---------------------------------------------------------------------------------------- */
 
-static gboolean
+static void
 on_asleep (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  self->asleep_timer = 0;
   if (self->state == CHIP_CONNECTING)
     {
       chip_set_last_error (self, core2_error_get_name (CORE2_ERROR_ASLEEP), "no answer to Connect");
       chip_set_state (self, CHIP_WAITING, "asleep: shake the chip");
     }
-  return G_SOURCE_REMOVE;
 }
 
 /* A device that was only seen goes when the discovery stops; a Connect makes it stay. So it is looked for again,
@@ -129,7 +127,7 @@ connect_done (const sd_bus_error *error, gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  g_clear_handle_id (&self->asleep_timer, g_source_remove);
+  core2_timer_stop (&self->asleep_timer);
   core2_bluez_scan_stop (&self->scan);
   if (error != NULL)
     connect_failed (self, error);
@@ -169,7 +167,7 @@ chip_try_connect (Core2Chip *self)
   else
     {
       chip_set_state (self, CHIP_CONNECTING, "connecting");
-      self->asleep_timer = g_timeout_add (ASLEEP_AFTER_MS, on_asleep, self);
+      chip_start_timer (self, &self->asleep_timer, ASLEEP_AFTER_MS, on_asleep);
     }
   core2_bluez_connect_start (self->services->bluez, self->device, how_to_connect (self),
                              self->services->config.connect_timeout * 1000, connect_done, self);

@@ -77,30 +77,24 @@ read_by_itself (const GError *error, const guint8 *data, gsize size, gpointer us
     take_error (self, error);
 }
 
-static gboolean
+static void
 on_battery_timer (gpointer user_data)
 {
-  Core2Chip *self = user_data;
-
-  core2_link_read (self->link, CORE2_UUID_BATTERY, read_by_itself, self);
-  return G_SOURCE_CONTINUE;
+  chip_battery_ready (user_data);
 }
 
 void
 chip_battery_ready (Core2Chip *self)
 {
-  guint minutes = self->services->config.battery_interval;
-
   core2_link_read (self->link, CORE2_UUID_BATTERY, read_by_itself, self);
-  g_clear_handle_id (&self->battery_timer, g_source_remove);
-  if (minutes > 0)
-    self->battery_timer = g_timeout_add_seconds (minutes * 60, on_battery_timer, self);
+  chip_start_timer (self, &self->battery_timer,
+                    self->services->config.battery_interval * 60 * 1000, on_battery_timer);
 }
 
 void
 chip_battery_lost (Core2Chip *self)
 {
-  g_clear_handle_id (&self->battery_timer, g_source_remove);
+  core2_timer_stop (&self->battery_timer);
 }
 
 static void

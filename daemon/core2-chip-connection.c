@@ -67,26 +67,24 @@ static gboolean
 is_wanted (Core2Chip *self)
 {
   return !self->disconnect_wanted
-         && (self->armed || self->linger_timer != 0 || chip_has_ready_requests (self));
+         && (self->armed || self->linger_timer != NULL || chip_has_ready_requests (self));
 }
 
-static gboolean
+static void
 on_linger (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  self->linger_timer = 0;
   chip_advance_later (self);
-  return G_SOURCE_REMOVE;
 }
 
 void
 chip_linger (Core2Chip *self)
 {
-  g_clear_handle_id (&self->linger_timer, g_source_remove);
+  core2_timer_stop (&self->linger_timer);
   if (!self->armed)
-    self->linger_timer = g_timeout_add_seconds (self->services->config.request_timeout + 5,
-                                                on_linger, self);
+    chip_start_timer (self, &self->linger_timer,
+                      (self->services->config.request_timeout + 5) * 1000, on_linger);
 }
 
 static gboolean
@@ -107,29 +105,26 @@ chip_advance_later (Core2Chip *self)
         = g_idle_add_full (G_PRIORITY_DEFAULT, on_advance, self, NULL);
 }
 
-static gboolean
+static void
 on_retry (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  self->retry_timer = 0;
   chip_advance (self);
-  return G_SOURCE_REMOVE;
 }
 
 void
 chip_pause (Core2Chip *self, guint delay_ms)
 {
   self->retry_at = g_get_monotonic_time () + (gint64) delay_ms * 1000;
-  g_clear_handle_id (&self->retry_timer, g_source_remove);
-  self->retry_timer = g_timeout_add (delay_ms, on_retry, self);
+  chip_start_timer (self, &self->retry_timer, delay_ms, on_retry);
 }
 
 void
 chip_no_pause (Core2Chip *self)
 {
   self->retry_at = 0;
-  g_clear_handle_id (&self->retry_timer, g_source_remove);
+  core2_timer_stop (&self->retry_timer);
 }
 
 /* 1, 2, 4, … seconds up to the configured limit, and up to a quarter more, so that many chips do not come all
@@ -170,37 +165,33 @@ why_no_bluetooth (Core2Chip *self, Core2Error *code)
 static void
 stop_looking (Core2Chip *self)
 {
-  g_clear_handle_id (&self->asleep_timer, g_source_remove);
+  core2_timer_stop (&self->asleep_timer);
   core2_bluez_scan_stop (&self->scan);
 }
 
-static gboolean
+static void
 on_ready_deadline (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  self->deadline = 0;
   chip_connection_broken (self, CORE2_ERROR_TIMEOUT,
                           "connected, but the chip did not tell its services in time");
-  return G_SOURCE_REMOVE;
 }
 
 /* Bluetooth's copy of the chip's services may be old: connect again, then let it forget the chip, once. */
-static gboolean
+static void
 on_stragglers_missing (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  self->straggler_timer = 0;
   self->missing_services++;
   if (self->missing_services == 2 && !self->removed_stale_device)
     {
       chip_services_stale (self);
-      return G_SOURCE_REMOVE;
+      return;
     }
   chip_connection_broken (self, CORE2_ERROR_NOT_SUPPORTED,
                           "this device has no step counter: is it a Smart Chip 2?");
-  return G_SOURCE_REMOVE;
 }
 
 static void
@@ -221,18 +212,18 @@ linked (Core2Chip *self)
       /* Signals get lost, are false or come late around the begin of a link: ask. */
       core2_bluez_refresh_device (self->services->bluez, self->device);
       chip_clear_deadline (self);
-      self->deadline = g_timeout_add_seconds (self->services->config.ready_timeout,
-                                              on_ready_deadline, self);
+      chip_start_timer (self, &self->deadline, self->services->config.ready_timeout * 1000,
+                        on_ready_deadline);
     }
   if (!self->device->services_resolved)
     return;
   if (core2_bluez_device_find_characteristic (self->device, CORE2_UUID_STEPS) == NULL)
     {
-      if (self->straggler_timer == 0)
-        self->straggler_timer = g_timeout_add (STRAGGLER_MS, on_stragglers_missing, self);
+      if (self->straggler_timer == NULL)
+        chip_start_timer (self, &self->straggler_timer, STRAGGLER_MS, on_stragglers_missing);
       return;
     }
-  g_clear_handle_id (&self->straggler_timer, g_source_remove);
+  core2_timer_stop (&self->straggler_timer);
   chip_session_start (self);
 }
 
@@ -416,7 +407,7 @@ chip_connection_clear (Core2Chip *self)
   chip_stop_attempt (self);
   chip_no_pause (self);
   core2_call_cancel (&self->device_call);
-  g_clear_handle_id (&self->linger_timer, g_source_remove);
+  core2_timer_stop (&self->linger_timer);
   g_clear_handle_id (&self->advance_source, g_source_remove);
   if (self->device != NULL)
     self->device->chip = NULL;
@@ -447,7 +438,7 @@ core2_chip_device_removed (Core2Chip *self, Core2BluezDevice *device)
   if (self->device == device)
     {
       set_device (self, NULL);
-      g_clear_handle_id (&self->asleep_timer, g_source_remove);
+      core2_timer_stop (&self->asleep_timer);
     }
   chip_advance_later (self);
 }

@@ -10,14 +10,14 @@
 void
 chip_clear_deadline (Core2Chip *self)
 {
-  g_clear_handle_id (&self->deadline, g_source_remove);
+  core2_timer_stop (&self->deadline);
 }
 
 void
 chip_stop_attempt (Core2Chip *self)
 {
-  g_clear_handle_id (&self->asleep_timer, g_source_remove);
-  g_clear_handle_id (&self->straggler_timer, g_source_remove);
+  core2_timer_stop (&self->asleep_timer);
+  core2_timer_stop (&self->straggler_timer);
   core2_bluez_scan_stop (&self->scan);
   if (self->device != NULL && self->device->connect != NULL)
     core2_bluez_connect_cancel (self->services->bluez, self->device);
@@ -27,7 +27,7 @@ void
 chip_end_link (Core2Chip *self)
 {
   chip_clear_deadline (self);
-  g_clear_handle_id (&self->straggler_timer, g_source_remove);
+  core2_timer_stop (&self->straggler_timer);
   if (self->session_started)
     chip_session_end (self);
   /* Callers may come before the next step is taken: nothing without a link is ready. */
@@ -35,16 +35,14 @@ chip_end_link (Core2Chip *self)
     chip_set_state (self, CHIP_WAITING, "the connection ended");
 }
 
-static gboolean
+static void
 on_drop_deadline (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
   /* BlueZ says that the link is still there: then it is used. */
-  self->deadline = 0;
   self->dropping = FALSE;
   chip_advance (self);
-  return G_SOURCE_REMOVE;
 }
 
 static void
@@ -82,23 +80,21 @@ chip_connection_broken (Core2Chip *self, Core2Error code, const char *text)
   if (self->device != NULL && self->device->connected)
     {
       self->dropping = TRUE;
-      self->deadline = g_timeout_add (DISCONNECT_TIMEOUT_MS, on_drop_deadline, self);
+      chip_start_timer (self, &self->deadline, DISCONNECT_TIMEOUT_MS, on_drop_deadline);
       chip_call_disconnect (self);
     }
 }
 
 /* --- going away because somebody wants it ------------------------------------------------------------ */
 
-static gboolean
+static void
 on_disconnect_deadline (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  self->deadline = 0;
   core2_call_cancel (&self->device_call);
   chip_set_state (self, CHIP_DISCONNECTED, "disconnected, though Bluetooth did not confirm it");
   chip_finish_disconnect_requests (self);
-  return G_SOURCE_REMOVE;
 }
 
 static void
@@ -114,7 +110,7 @@ untrust_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_da
 static void
 begin_disconnect (Core2Chip *self)
 {
-  self->deadline = g_timeout_add (DISCONNECT_TIMEOUT_MS, on_disconnect_deadline, self);
+  chip_start_timer (self, &self->deadline, DISCONNECT_TIMEOUT_MS, on_disconnect_deadline);
   chip_set_state (self, CHIP_DISCONNECTING, "disconnecting");
   if (self->device->trusted)
     chip_set_trusted (self, FALSE, untrust_done);

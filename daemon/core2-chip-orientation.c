@@ -45,11 +45,11 @@ static void
 request_over (Core2Chip *self)
 {
   self->orientation_in_flight = FALSE;
-  g_clear_handle_id (&self->orientation_deadline, g_source_remove);
+  core2_timer_stop (&self->orientation_deadline);
   schedule_next (self);
 }
 
-static gboolean
+static void
 on_no_answer (gpointer user_data)
 {
   Core2Chip *self = user_data;
@@ -57,10 +57,8 @@ on_no_answer (gpointer user_data)
       = g_error_new (CORE2_ERROR, CORE2_ERROR_NO_DATA, "%s sent no orientation",
                      self->record->address);
 
-  self->orientation_deadline = 0;
   fail_waiters (self, error);
   request_over (self);
-  return G_SOURCE_REMOVE;
 }
 
 static void
@@ -80,19 +78,17 @@ fire (Core2Chip *self)
   self->orientation_wanted = FALSE;
   self->orientation_in_flight = TRUE;
   self->orientation_fired = g_get_monotonic_time ();
-  self->orientation_deadline = g_timeout_add (ANSWER_TIMEOUT_MS, on_no_answer, self);
+  chip_start_timer (self, &self->orientation_deadline, ANSWER_TIMEOUT_MS, on_no_answer);
   core2_link_write (self->link, CORE2_UUID_ORIENTATION, core2_orientation_request,
                     CORE2_ORIENTATION_REQUEST_SIZE, FALSE, request_written, self);
 }
 
-static gboolean
+static void
 on_fire (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  self->orientation_timer = 0;
   fire (self);
-  return G_SOURCE_REMOVE;
 }
 
 /* Fires once, as soon as the interval allows: the shortest one when somebody asked, else the claimed one. */
@@ -110,11 +106,11 @@ fire_when_allowed (Core2Chip *self)
 
   gint64 due = self->orientation_fired == 0 ? now
                                             : self->orientation_fired + (gint64) interval * 1000;
-  g_clear_handle_id (&self->orientation_timer, g_source_remove);
+  core2_timer_stop (&self->orientation_timer);
   if (due <= now)
     fire (self);
   else
-    self->orientation_timer = g_timeout_add ((guint) ((due - now + 999) / 1000), on_fire, self);
+    chip_start_timer (self, &self->orientation_timer, (guint) ((due - now + 999) / 1000), on_fire);
 }
 
 static void
@@ -242,7 +238,7 @@ update_interval (Core2Chip *self)
   if (smallest > 0)
     fire_when_allowed (self);
   else if (!self->orientation_wanted)
-    g_clear_handle_id (&self->orientation_timer, g_source_remove);
+    core2_timer_stop (&self->orientation_timer);
 }
 
 static void
@@ -337,8 +333,8 @@ chip_orientation_lost (Core2Chip *self)
       = g_error_new (CORE2_ERROR, CORE2_ERROR_NOT_CONNECTED, "the connection to %s ended",
                      self->record->address);
 
-  g_clear_handle_id (&self->orientation_timer, g_source_remove);
-  g_clear_handle_id (&self->orientation_deadline, g_source_remove);
+  core2_timer_stop (&self->orientation_timer);
+  core2_timer_stop (&self->orientation_deadline);
   self->orientation_in_flight = FALSE;
   self->orientation_wanted = FALSE;
   fail_waiters (self, error);

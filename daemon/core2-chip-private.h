@@ -101,7 +101,7 @@ struct Core2Chip
 
   guint64 dirty;                 /* ChipProperty bits to be signalled */
   guint flush_source;
-  guint save_timer;
+  Core2Timer *save_timer;
 
   /* Published values that are not in @record. */
   int remembered;
@@ -125,10 +125,10 @@ struct Core2Chip
   Core2Call *device_call;        /* Trusted, Disconnect, RemoveDevice: one at a time */
   Core2BluezScan *scan;          /* looks for a device that BlueZ does not know */
   guint advance_source;
-  guint deadline;                /* of states resolving and disconnecting */
-  guint asleep_timer;            /* connecting becomes waiting */
+  Core2Timer *deadline;          /* of states resolving and disconnecting */
+  Core2Timer *asleep_timer;      /* connecting becomes waiting */
   gint64 retry_at;               /* monotonic: no attempt before */
-  guint retry_timer;
+  Core2Timer *retry_timer;
   guint failures;                /* in a row */
   guint quick_failures;          /* aborted at once, in a row */
   gint64 attempt_started;        /* monotonic */
@@ -142,8 +142,8 @@ struct Core2Chip
   gboolean device_gone;          /* BlueZ said that it does not know @device: it is asked again */
   gboolean vanishes;             /* BlueZ forgot the device before it was connected */
   gboolean sleeps;               /* the last attempt ended without an answer */
-  guint straggler_timer;
-  guint linger_timer;            /* a chip that keeps no connection stays a moment after a request */
+  Core2Timer *straggler_timer;
+  Core2Timer *linger_timer;      /* a chip that keeps no connection stays a moment after a request */
 
   /* core2-chip-steps.c */
   Core2StepsState steps;
@@ -162,9 +162,9 @@ struct Core2Chip
   guint32 pending_delta;         /* counted, not yet signalled */
   gboolean has_pending;
   gint64 last_signal;            /* monotonic */
-  guint steps_timer;
-  guint cadence_timer;
-  guint poll_timer;              /* when another program holds the notification */
+  Core2Timer *steps_timer;
+  Core2Timer *cadence_timer;
+  Core2Timer *poll_timer;        /* when another program holds the notification */
 
   /* core2-chip-history.c */
   Core2HistoryChip *history;     /* NULL: not remembered, nothing is recorded */
@@ -175,7 +175,7 @@ struct Core2Chip
   BatteryStatus battery_status;
   guint8 battery;
   guint64 battery_updated;
-  guint battery_timer;
+  Core2Timer *battery_timer;
 
   /* core2-chip-orientation.c */
   guint16 orientation_x;
@@ -187,8 +187,8 @@ struct Core2Chip
   gboolean orientation_in_flight;
   gboolean orientation_wanted;   /* one more, as soon as the interval allows */
   gint64 orientation_fired;      /* monotonic, 0 = never */
-  guint orientation_timer;       /* the next request */
-  guint orientation_deadline;    /* of the request in flight */
+  Core2Timer *orientation_timer; /* the next request */
+  Core2Timer *orientation_deadline; /* of the request in flight */
 
   /* core2-chip-handshake.c */
   Core2Auth auth;
@@ -296,6 +296,13 @@ void chip_end_link (Core2Chip *self);
 void chip_clear_deadline (Core2Chip *self);
 /* Calls Device1.Disconnect. Replaces a call under way. */
 void chip_call_disconnect (Core2Chip *self);
+
+/* As core2_timer_start(), for @self. */
+static inline void
+chip_start_timer (Core2Chip *self, Core2Timer **timer, guint delay_ms, Core2TimerFunc func)
+{
+  core2_timer_start (self->services->timers, timer, delay_ms, func, self);
+}
 
 /* --- core2-chip-session.c: from services resolved to ready ---- */
 void chip_session_start (Core2Chip *self);

@@ -48,19 +48,17 @@ update_cadence (Core2Chip *self, gint64 boot_us)
   schedule_cadence (self, boot_us);
 }
 
-static gboolean
+static void
 on_cadence (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  self->cadence_timer = 0;
   update_cadence (self, chip_boot_time ());
   if (!self->has_pending)
     {
       notify_marked (self);
       chip_flush (self);
     }
-  return G_SOURCE_REMOVE;
 }
 
 /* It falls by itself when nobody walks, and then needs no timer. */
@@ -69,10 +67,10 @@ schedule_cadence (Core2Chip *self, gint64 boot_us)
 {
   gint64 next = core2_cadence_next_change (&self->cadence_buckets, boot_us);
 
-  if (self->cadence_timer != 0 || next == G_MAXINT64)
+  if (self->cadence_timer != NULL || next == G_MAXINT64)
     return;
-  self->cadence_timer
-      = g_timeout_add ((guint) (CLAMP ((next - boot_us) / 1000, 0, 60000) + 1), on_cadence, self);
+  chip_start_timer (self, &self->cadence_timer,
+                    (guint) (CLAMP ((next - boot_us) / 1000, 0, 60000) + 1), on_cadence);
 }
 
 /* --- signals ---------------------------------------------------------------------------------------------- */
@@ -90,15 +88,13 @@ emit_steps (Core2Chip *self)
   chip_emit_steps (self, delta);
 }
 
-static gboolean
+static void
 on_steps_timer (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  self->steps_timer = 0;
   if (self->has_pending)
     emit_steps (self);
-  return G_SOURCE_REMOVE;
 }
 
 /* The first change goes out at once; what follows faster than anybody can look at is merged. */
@@ -110,13 +106,13 @@ signal_steps (Core2Chip *self, guint32 delta)
 
   self->pending_delta += delta;
   self->has_pending = TRUE;
-  if (self->steps_timer != 0)
+  if (self->steps_timer != NULL)
     return;
   if (self->last_signal == 0 || since >= window)
     emit_steps (self);
   else
-    self->steps_timer
-        = g_timeout_add ((guint) ((window - since + 999) / 1000), on_steps_timer, self);
+    chip_start_timer (self, &self->steps_timer, (guint) ((window - since + 999) / 1000),
+                      on_steps_timer);
 }
 
 /* --- samples ---------------------------------------------------------------------------------------------- */
@@ -263,21 +259,21 @@ polled (const GError *error, const guint8 *data, gsize size, gpointer user_data)
     chip_steps_value (self, data, size);
 }
 
-static gboolean
+static void
 on_poll (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
   core2_link_read (self->link, CORE2_UUID_STEPS, polled, self);
-  return G_SOURCE_CONTINUE;
+  chip_steps_poll (self, TRUE);
 }
 
 void
 chip_steps_poll (Core2Chip *self, gboolean enable)
 {
-  g_clear_handle_id (&self->poll_timer, g_source_remove);
+  core2_timer_stop (&self->poll_timer);
   if (enable)
-    self->poll_timer = g_timeout_add_seconds (POLL_SECONDS, on_poll, self);
+    chip_start_timer (self, &self->poll_timer, POLL_SECONDS * 1000, on_poll);
 }
 
 /* --- days and life ------------------------------------------------------------------------------------------ */
@@ -331,7 +327,7 @@ chip_steps_remember (Core2Chip *self)
 void
 chip_steps_clear (Core2Chip *self)
 {
-  g_clear_handle_id (&self->steps_timer, g_source_remove);
-  g_clear_handle_id (&self->cadence_timer, g_source_remove);
-  g_clear_handle_id (&self->poll_timer, g_source_remove);
+  core2_timer_stop (&self->steps_timer);
+  core2_timer_stop (&self->cadence_timer);
+  core2_timer_stop (&self->poll_timer);
 }

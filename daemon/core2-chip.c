@@ -23,7 +23,7 @@ save (Core2Chip *self, GBytes *key, GError **error)
     saved = core2_store_save_with_key (self->services->store, self->record,
                                        g_bytes_get_data (key, NULL), error);
   if (saved)
-    g_clear_handle_id (&self->save_timer, g_source_remove);
+    core2_timer_stop (&self->save_timer);
   return saved;
 }
 
@@ -47,14 +47,12 @@ core2_chip_save (Core2Chip *self)
   chip_save_later (self);
 }
 
-static gboolean
+static void
 on_save_timer (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  self->save_timer = 0;
   core2_chip_save (self);
-  return G_SOURCE_REMOVE;
 }
 
 void
@@ -70,8 +68,8 @@ chip_save_later (Core2Chip *self)
                              CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "store",
                                                .message_id = CORE2_LOG_ID_STORAGE_FAILED),
                              "%s", error->message);
-  if (self->save_timer == 0)
-    self->save_timer = g_timeout_add_seconds (SAVE_DELAY_S, on_save_timer, self);
+  if (self->save_timer == NULL)
+    chip_start_timer (self, &self->save_timer, SAVE_DELAY_S * 1000, on_save_timer);
 }
 
 /* --- what the manager asks and wants ------------------------------------------------------------------------ */
@@ -213,7 +211,7 @@ void
 core2_chip_forget (Core2Chip *self)
 {
   self->remembered = FALSE;
-  g_clear_handle_id (&self->save_timer, g_source_remove);
+  core2_timer_stop (&self->save_timer);
   core2_chip_release_link (self);
 }
 
@@ -269,9 +267,9 @@ core2_chip_free (Core2Chip *self)
   chip_orientation_clear (self);
   chip_battery_clear (self);
   chip_steps_clear (self);
-  if (self->save_timer != 0)
+  if (self->save_timer != NULL)
     core2_chip_save (self);
-  g_clear_handle_id (&self->save_timer, g_source_remove);
+  core2_timer_stop (&self->save_timer);
   chip_history_close (self);
   chip_fetch_clear (self);
   chip_unpublish (self);

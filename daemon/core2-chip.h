@@ -10,6 +10,7 @@
 #include "core2-history.h"
 #include "core2-log.h"
 #include "core2-store.h"
+#include "core2-timers.h"
 
 G_BEGIN_DECLS
 
@@ -31,6 +32,7 @@ typedef struct
   Core2Config config;
   Core2Calendar calendar;
   Core2LogLimit *log_limit;
+  Core2Timers *timers;
   guint64 boot_id;
   Core2History *history;
   GPtrArray *readers; /* Core2Request that read the history now */

@@ -304,6 +304,7 @@ init_services (Core2Manager *self, Core2Bus *bus, Core2Store *store, const Core2
   services->config = *config;
   services->access = core2_access_new (bus);
   services->log_limit = core2_log_limit_new ();
+  services->timers = core2_timers_new ();
   services->chip_changed = update_status;
   services->user_data = self;
   core2_calendar_init (&services->calendar, zone, config->day_start);
@@ -392,6 +393,7 @@ core2_manager_free (Core2Manager *self)
   g_ptr_array_unref (self->services.readers);
   g_hash_table_unref (self->services.published);
   core2_calendar_clear (&self->services.calendar);
+  core2_timers_free (self->services.timers);
   core2_log_limit_free (self->services.log_limit);
   g_hash_table_unref (self->others);
   g_free (self);
