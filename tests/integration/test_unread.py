@@ -63,6 +63,7 @@ class World:
         self.deaf = RawClient(bus)
         self.pending: list[Pending] = []
         self.calls = 0
+        self.asked = 0
 
     def change_alias(self) -> None:
         """Cause a signal, without waiting; a few calls at most are under way."""
@@ -76,6 +77,7 @@ class World:
         """The client that does not read asks for everything; no more than the bus keeps account of."""
         self.pending = [call for call in self.pending if not call.done]
         if not self.pending:
+            self.asked += 1
             for _ in range(100):
                 self.deaf.call(CORE2, CORE2_PATH, OBJECT_MANAGER, "GetManagedObjects")
             # Answered when those are.
@@ -161,6 +163,10 @@ def test_replies_that_nobody_reads(world: World, limits: str) -> None:
     world.wait_end()
     world.start_again()
     world.chip.wait_property("State", "ready")
+    # The bus keeps no more for that client, however much it asks.
+    until = 2 * world.asked
+    world.until(world.ask_for_all, lambda: world.asked > until, "all pings to be answered")
+    assert not world.is_stalled()
 
 
 def test_stop_while_the_bus_is_stopped(world: World) -> None:
