@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bluez_world import World
 from gi.repository import GLib
 from harness import CORE2, Bus, Core2d, VirtualBluez, VirtualChips, raises_bus_error, wait_for
 from harness.bus import PROPERTIES
@@ -124,6 +125,24 @@ def test_log_level(bus: Bus, core2d: Callable[..., Core2d]) -> None:
         if target != "journal" or not Path("/run/systemd/journal/socket").exists():
             wait_for(lambda n=before: daemon.stderr.count("log level is now info") > n, what="a line")
     assert "log level is now debug" in daemon.stderr
+
+
+def test_quiet_in_normal_running(world: World) -> None:
+    """No line for steps and for what clients ask; two for a link that broke and came back."""
+    chip = world.chip
+    lines = world.daemon.stderr.splitlines()
+    for walked in range(10, 210, 10):
+        world.hands.call("Step", 10)
+        chip.wait_property("StepsTotal", walked)
+    for method in ("ReadBattery", "ReadSteps", "ReadTime", "ReadOrientation", "ReadInfo"):
+        chip.call(method)
+    with raises_bus_error("org.example.Core2.Error.NotFound"):
+        world.daemon.manager.call("FindChip", "nobody")
+    assert world.daemon.stderr.splitlines() == lines
+    world.lose_link()
+    world.ready_again()
+    more = world.daemon.stderr.splitlines()[len(lines) :]
+    assert [line.rpartition(": link: ")[2] for line in more] == ["the connection ended", "connected"]
 
 
 def test_reload(
