@@ -6,11 +6,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gi.repository import GLib
-from harness import TIMEOUT, Core2d, Remote, VirtualBluez, VirtualChips, chip_address, wait_for
+from harness import (
+    HCI0,
+    TIMEOUT,
+    BluezFaults,
+    Core2d,
+    Remote,
+    VirtualBluez,
+    VirtualChips,
+    chip_address,
+    device_path,
+    wait_for,
+)
 
 ERROR = "org.example.Core2.Error."
-HCI0 = "/org/bluez/hci0"
 FEE0 = "0000fee0-0000-1000-8000-00805f9b34fb"
 STEPS = "00000007-0000-3512-2118-0009af100700"
 BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"
@@ -24,9 +33,6 @@ ASLEEP = "asleep: shake the chip"
 #: For what takes its time in core2d on purpose.
 PATIENCE = 2 * TIMEOUT
 
-#: Chips that count what the test wants, and nothing else.
-STANDING = ["--walk=0", "--quirk", "idle-timeout=0", "--time=2024-05-06 08:00:00"]
-
 
 class Call(NamedTuple):
     """A call of BlueZ, as virtual BlueZ remembers it."""
@@ -37,17 +43,7 @@ class Call(NamedTuple):
     method: str
 
 
-def device_path(index: int = 0, adapter: str = HCI0) -> str:
-    """Device1 of the index-th chip."""
-    return f"{adapter}/dev_{chip_address(index).replace(':', '_')}"
-
-
-def variant(value: Any) -> GLib.Variant:
-    kinds = {str: "s", bool: "b", int: "u", list: "as"}
-    return value if isinstance(value, GLib.Variant) else GLib.Variant(kinds[type(value)], value)
-
-
-class World:
+class World(BluezFaults):
     """The programs, and what most tests do with them. `chip` is core2d's, `hands` move the chip itself."""
 
     def __init__(self, bluez: VirtualBluez, chips: VirtualChips, daemon: Core2d) -> None:
@@ -74,10 +70,6 @@ class World:
         return self.control("RememberDevice", HCI0, chip_address(index), {"Trusted": True} | options)
 
     @property
-    def adapter(self) -> Remote:
-        return self.bluez.remote(HCI0, ADAPTER)
-
-    @property
     def device(self) -> Remote:
         return self.bluez.remote(device_path(), DEVICE)
 
@@ -88,31 +80,9 @@ class World:
                 return self.bluez.remote(path, CHARACTERISTIC)
         raise LookupError(uuid)
 
-    def control(self, method: str, *args: Any) -> Any:
-        """A method of virtual BlueZ's control interface; values of a dictionary get their types here."""
-        typed = [
-            {key: variant(value) for key, value in arg.items()} if isinstance(arg, dict) else arg
-            for arg in args
-        ]
-        return self.bluez.control.call(method, *typed)
-
-    def options(self, **options: Any) -> None:
-        """SetOptions; numbers are milliseconds, -1 = never."""
-        typed = {
-            key.replace("_", "-"): GLib.Variant("b" if isinstance(value, bool) else "i", value)
-            for key, value in options.items()
-        }
-        self.control("SetOptions", typed)
-
-    def fault(self, method: str, path: str = "/", **options: Any) -> None:
-        self.control("InjectFault", method, path, {k.replace("_", "-"): v for k, v in options.items()})
-
     def properties_changed(self, path: str, interface: str, **changed: Any) -> None:
         """A PropertiesChanged signal that may be false."""
         self.control("EmitProperties", path, interface, changed, [])
-
-    def count(self, method: str) -> int:
-        return self.control("CallCount", method)
 
     def calls(self, *methods: str) -> list[Call]:
         """core2d's calls of these methods, in order."""
@@ -121,7 +91,7 @@ class World:
         return [call for call in log if call.sender == owner and call.method in methods]
 
     def wait_count(self, method: str, count: int) -> None:
-        wait_for(lambda: self.count(method) >= count, PATIENCE, f"{count} calls of {method}")
+        wait_for(lambda: self.count_calls(method) >= count, PATIENCE, f"{count} calls of {method}")
 
     def lose_link(self) -> None:
         """The link breaks; the chip advertises again at once."""

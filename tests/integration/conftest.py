@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bluez_world import STANDING, MakeWorld, World
-from harness import Bus, Core2d, Process, Result, Stage, VirtualBluez, VirtualChips
+from bluez_world import MakeWorld, World
+from harness import STANDING, Bus, Core2d, Process, Result, Stage, VirtualBluez, VirtualChips
 from harness import build_directory, real
 from harness import run_command as run_to_end
 from harness.loop import iterate, running

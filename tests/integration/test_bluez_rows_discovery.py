@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from bluez_world import ASLEEP, DEVICE, HCI0, PATIENCE, Call, MakeWorld, World, device_path
+from bluez_world import ASLEEP, DEVICE, PATIENCE, Call, MakeWorld, World
 from gi.repository import GLib
-from harness import Pending, chip_address, wait_for
+from harness import HCI0, Pending, chip_address, device_path, wait_for
 
 #: A device that nothing can be but a chip: by its name.
 CHIP = {"Name": "HM0D"}

@@ -7,17 +7,9 @@ import itertools
 from pathlib import Path
 
 import pytest
-from bluez_world import (
-    BATTERY,
-    CHARACTERISTIC,
-    ERROR,
-    PATIENCE,
-    MakeWorld,
-    World,
-    device_path,
-)
+from bluez_world import BATTERY, CHARACTERISTIC, ERROR, PATIENCE, MakeWorld, World
 from gi.repository import GLib
-from harness import raises_bus_error, wait_for
+from harness import device_path, raises_bus_error, wait_for
 
 READ = "GattCharacteristic1.ReadValue"
 WRITE = "GattCharacteristic1.WriteValue"
@@ -26,7 +18,7 @@ START = "GattCharacteristic1.StartNotify"
 
 def test_row_12_services_before_their_objects(make_world: MakeWorld) -> None:
     world = make_world("--objects-delay=700")
-    assert world.count("Adapter1.RemoveDevice") == 0
+    assert world.count_calls("Adapter1.RemoveDevice") == 0
     world.ready_again()
 
 
@@ -44,7 +36,7 @@ def test_row_12_objects_that_never_come(make_world: MakeWorld) -> None:
     world.options(objects_delay=0)
     chip.wait_property("State", "ready", timeout=PATIENCE)
     world.ready_again()
-    assert world.count("Adapter1.RemoveDevice") == 1
+    assert world.count_calls("Adapter1.RemoveDevice") == 1
 
 
 def test_row_12_services_never_resolved(make_world: MakeWorld, tmp_path: Path) -> None:
@@ -135,7 +127,7 @@ def test_row_20_subscribe_then_read(world: World) -> None:
     world.ready_again()
     methods = [call.method for call in world.calls(START, READ) if call.path == path]
     assert methods == [START, READ]
-    assert world.count("GattCharacteristic1.AcquireNotify") == 0
+    assert world.count_calls("GattCharacteristic1.AcquireNotify") == 0
 
 
 def test_row_20_notifications_held_by_another_program(world: World) -> None:

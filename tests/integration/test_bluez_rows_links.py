@@ -7,20 +7,9 @@ import itertools
 from pathlib import Path
 
 import pytest
-from bluez_world import (
-    ADAPTER,
-    ASLEEP,
-    DEVICE,
-    ERROR,
-    FEE0,
-    HCI0,
-    PATIENCE,
-    MakeWorld,
-    World,
-    device_path,
-)
+from bluez_world import ADAPTER, ASLEEP, DEVICE, ERROR, FEE0, PATIENCE, MakeWorld, World
 from gi.repository import GLib
-from harness import Remote, chip_address, raises_bus_error, wait_for
+from harness import HCI0, Remote, chip_address, device_path, raises_bus_error, wait_for
 from virtual_bluez_client import Profile
 
 ABORTED = {"error": "Failed", "message": "le-connection-abort-by-local", "flash_connected": True}
@@ -57,7 +46,7 @@ def test_row_04_another_program_connects(world: World) -> None:
     world.chip.call("Disconnect")
     world.control("SetInRange", "/org/bluez/hci1", False)
     others = world.device.call_async("Connect")
-    wait_for(lambda: world.count("Device1.Connect") == 2, what="its Connect")
+    wait_for(lambda: world.count_calls("Device1.Connect") == 2, what="its Connect")
     waiting = world.chip.call_async("Connect", {})
     world.chip.wait_property("StatusText", "another program is connecting to the chip")
     assert world.chip.get("LastError") == ERROR + "InProgress"
@@ -260,11 +249,11 @@ def test_row_28_killed_core2d_adopts_its_link(world: World) -> None:
     world.daemon.kill()
     assert len(world.control("Links")) == 1
     world.hands.call("Step", 8)
-    connects = world.count("Device1.Connect")
+    connects = world.count_calls("Device1.Connect")
     world.daemon.start()
     world.chip.wait_property("State", "ready")
     world.ready_again()
-    assert world.count("Device1.Connect") == connects
+    assert world.count_calls("Device1.Connect") == connects
 
 
 def test_row_32_connected_is_not_signalled(world: World) -> None:
@@ -375,7 +364,7 @@ def test_row_33_suspend(make_world: MakeWorld) -> None:
     world.chip.wait_property("State", "ready")
     # The link that stood before the sleep is not believed. It is looked at, and used when it is there.
     before = len(world.chip.announced("StatusText"))
-    connects = world.count("Device1.Connect")
+    connects = world.count_calls("Device1.Connect")
     world.hands.call("Step", 2)
     logind.prepare_for_sleep(False)
     wait_for(
@@ -383,7 +372,7 @@ def test_row_33_suspend(make_world: MakeWorld) -> None:
         what="the look at the link",
     )
     world.ready_again()
-    assert world.count("Device1.Connect") == connects
+    assert world.count_calls("Device1.Connect") == connects
     wait_for(lambda: logind.inhibitors() == [INHIBITOR], what="the next inhibitor")
     # A pause before the next attempt is over.
     limit = "le-connection-concurrent-connection-limit"

@@ -130,7 +130,7 @@ def test_f33_suspend_and_resume(stage: Stages) -> None:
     all_of.fault("Device1.Connect", error="Failed", message="Input/output error")
     all_of.drop_links()
     all_of.ledger.walk()
-    wait_for(lambda: all_of.calls("Device1.Connect") >= 40, what="attempts in vain")
+    wait_for(lambda: all_of.count_calls("Device1.Connect") >= 40, what="attempts in vain")
     all_of.clear()
     all_of.bluez.control.call("ClearCalls")
     logind.prepare_for_sleep(False)

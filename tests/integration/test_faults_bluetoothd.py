@@ -78,7 +78,7 @@ def test_f04_bluetoothd_replaced_without_a_gap(stage: Stages) -> None:
     all_of.ledger.settle()
     # The first owner is gone: a call to its name would have failed, and said so.
     assert str(first) not in all_of.daemon.stderr
-    assert all_of.calls("Device1.Connect") >= 3
+    assert all_of.count_calls("Device1.Connect") >= 3
 
 
 def test_f15_late_replies_of_a_dead_bluetoothd(stage: Stages) -> None:

@@ -175,12 +175,12 @@ def test_f14_every_error_of_a_scan(stage: Stages, method: str) -> None:
     errors = ERRORS[::4] if method == "Adapter1.StopDiscovery" else ERRORS
     for name in errors:
         one.fault(method, error=name, message="no", count=1)
-        before = one.calls(method)
+        before = one.count_calls(method)
         ends([one.daemon.manager.call_async("Scan", options)])
         one.wait_call(method, before)
         one.daemon.manager.wait_property("Scanning", False)
         one.clear()
-    assert one.calls(method) <= 2 * len(errors)
+    assert one.count_calls(method) <= 2 * len(errors)
     one.ledger.settle()
 
 
@@ -191,11 +191,11 @@ def test_f14_every_error_of_remove(stage: Stages) -> None:
         # The device is in the argument, so the faults are used up in turn.
         all_of.fault("Adapter1.RemoveDevice", error=name, message="no", count=1)
         path = all_of.ledger.paths[index]
-        before = all_of.calls("Adapter1.RemoveDevice")
+        before = all_of.count_calls("Adapter1.RemoveDevice")
         ends([all_of.daemon.manager.call_async("RemoveChip", path, {})])
         all_of.wait_call("Adapter1.RemoveDevice", before)
         assert path not in all_of.daemon.objects()
-        assert all_of.calls("Adapter1.RemoveDevice") == before + 1
+        assert all_of.count_calls("Adapter1.RemoveDevice") == before + 1
     for index in range(len(ERRORS)):
         all_of.daemon.add(index, ready=False)
     all_of.wait_counting()

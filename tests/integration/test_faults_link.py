@@ -148,8 +148,8 @@ def test_f10_subscription_that_locks_the_characteristic(stage: Stages) -> None:
     one.clear()
     one.drop_links()
     one.ledger.settle()
-    assert one.calls("GattCharacteristic1.StopNotify") == 0
-    assert one.calls("GattCharacteristic1.AcquireNotify") == 0
+    assert one.count_calls("GattCharacteristic1.StopNotify") == 0
+    assert one.count_calls("GattCharacteristic1.AcquireNotify") == 0
 
 
 def test_f11_no_descriptor_of_notifications(stage: Stages) -> None:
@@ -159,7 +159,7 @@ def test_f11_no_descriptor_of_notifications(stage: Stages) -> None:
     for _ in range(3):
         one.drop_links()
         one.ledger.wait_states("ready")
-    assert one.calls("GattCharacteristic1.AcquireNotify") == 0
+    assert one.count_calls("GattCharacteristic1.AcquireNotify") == 0
     assert len(os.listdir(f"/proc/{one.daemon.pid}/fd")) == before
     # A link that lasts, values that are empty: a second by core2d's own clock costs it next to nothing.
     characteristic = next(

@@ -27,7 +27,7 @@ def test_f23_stopped_in_state(stage: Stages, state: str) -> None:
     one = stage()
     calls = STATES[state](one)
     one.hands[0].call("Step", 4)
-    begin = one.calls("Device1.Disconnect")
+    begin = one.count_calls("Device1.Disconnect")
     linked = bool(one.links)
     one.daemon.process.expect_end()
     one.daemon.process.send_signal(signal.SIGTERM)
@@ -35,9 +35,9 @@ def test_f23_stopped_in_state(stage: Stages, state: str) -> None:
     wait_for(lambda: all(call.done for call in calls), what="an end of the calls")
     if state == "connecting":
         # Without this bluetoothd would make the link when the chip wakes up, and nobody would want it.
-        assert one.calls("Device1.Disconnect") > begin
+        assert one.count_calls("Device1.Disconnect") > begin
     if linked and state not in ("disconnecting",):
-        assert one.calls("Device1.Disconnect") > begin
+        assert one.count_calls("Device1.Disconnect") > begin
     leave(one)
     wait_for(lambda: one.links == [], what="the end of the link")
     one.start_core2d()

@@ -7,29 +7,22 @@ from collections.abc import Callable
 
 import pytest
 from gi.repository import GLib
-from harness import BusError, Core2d, VirtualBluez, VirtualChips, chip_address
+from harness import BluezFaults, BusError, Core2d, VirtualBluez, VirtualChips, device_path
 from harness import raises_bus_error, wait_for
 
 ERROR = "org.example.Core2.Error."
-DEVICE = f"/org/bluez/hci0/dev_{chip_address().replace(':', '_')}"
+DEVICE = device_path()
 QUIET = ["--walk=0", "--quirk=idle-timeout=0"]
 
 
-class World:
+class World(BluezFaults):
     def __init__(self, bluez: VirtualBluez, chips: VirtualChips, daemon: Core2d) -> None:
         self.bluez = bluez
         self.hands = chips[0]
         self.daemon = daemon
 
-    def fault(self, method: str, path: str = "/", **options: GLib.Variant) -> None:
-        options = {name.replace("_", "-"): value for name, value in options.items()}
-        self.bluez.control.call("InjectFault", method, path, options)
-
     def clear(self) -> None:
-        self.bluez.control.call("ClearFaults")
-
-    def count(self, method: str) -> int:
-        return self.bluez.control.call("CallCount", method)
+        self.control("ClearFaults")
 
 
 @pytest.fixture
@@ -55,7 +48,7 @@ def test_no_chip_is_ready_without_its_link(world: World) -> None:
     """The link goes while bluetoothd still owes an answer about the device."""
     world.fault("Properties.Set", DEVICE, never_answer=GLib.Variant("b", True))
     chip = world.daemon.add()
-    wait_for(lambda: world.count("Properties.Set") > 0, what="Trusted to be set")
+    wait_for(lambda: world.count_calls("Properties.Set") > 0, what="Trusted to be set")
 
     world.fault("Device1.Connect", DEVICE, never_answer=GLib.Variant("b", True))
     world.bluez.control.call("DropLink", DEVICE)
@@ -72,7 +65,7 @@ def test_an_adapter_goes_while_two_scan(world: World) -> None:
     world.fault("Adapter1.SetDiscoveryFilter", delay_ms=GLib.Variant("u", 300))
     scans = [world.daemon.manager.call_async("Scan", scan) for _ in range(3)]
     world.daemon.manager.wait_property("Scanning", True)
-    wait_for(lambda: world.count("Adapter1.SetDiscoveryFilter") > 0, what="a discovery")
+    wait_for(lambda: world.count_calls("Adapter1.SetDiscoveryFilter") > 0, what="a discovery")
 
     world.bluez.control.call("RemoveAdapter", "/org/bluez/hci0")
 
@@ -101,11 +94,11 @@ def test_key_of_a_disconnected_chip(world: World) -> None:
     """A new key is no wish to connect."""
     chip = world.daemon.add()
     chip.call("Disconnect")
-    connects = world.count("Device1.Connect")
+    connects = world.count_calls("Device1.Connect")
     chip.call("SetKey", bytes(16))
     with raises_bus_error(ERROR + "NotConnected"):
         chip.call("ReadBattery")
-    assert world.count("Device1.Connect") == connects
+    assert world.count_calls("Device1.Connect") == connects
     assert chip.get("State") == "disconnected"
 
 

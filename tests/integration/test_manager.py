@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from conftest import both_buses
 from gi.repository import Gio, GLib
-from harness import CORE2, Bus, Core2d, VirtualBluez, VirtualChips, chip_address, chip_path
-from harness import raises_bus_error, wait_for
+from harness import CORE2, BluezFaults, Bus, Core2d, VirtualBluez, VirtualChips, chip_address
+from harness import chip_path, raises_bus_error, wait_for
 
 ERROR = "org.example.Core2.Error."
 KEY = bytes(range(16))
@@ -18,7 +18,7 @@ HUAMI_SERVICE = "0000fee0-0000-1000-8000-00805f9b34fb"
 BAND = "C8:0F:10:00:00:01"
 
 
-class World:
+class World(BluezFaults):
     """Three radios for chips, of which two have one; core2d knows none."""
 
     def __init__(self, bus: Bus, bluez: VirtualBluez, chips: VirtualChips, daemon: Core2d) -> None:
@@ -39,9 +39,6 @@ class World:
         self.bus.call_async(
             CORE2, path, "org.freedesktop.DBus.Peer", "Ping", connection=client
         ).wait()
-
-    def count(self, method: str) -> int:
-        return self.bluez.control.call("CallCount", method)
 
     def add_band(self) -> None:
         """A bracelet of the same maker, with the same service."""
@@ -93,7 +90,7 @@ def test_scan_for_one(world: World) -> None:
     found = world.scan(timeout=60, max=1)
     assert len(found) == 1
     world.manager.wait_property("Scanning", False)
-    wait_for(lambda: world.count("Adapter1.StopDiscovery") == 1, what="the end of the discovery")
+    wait_for(lambda: world.count_calls("Adapter1.StopDiscovery") == 1, what="the end of the discovery")
 
 
 def test_scan_in_vain(world: World) -> None:
@@ -134,8 +131,8 @@ def test_parallel_scans_share_a_discovery(world: World) -> None:
     answers = [sorted(call.wait()) for call in calls]
     assert answers[0] == answers[1] == answers[2]
     assert len(answers[0]) == 3
-    assert world.count("Adapter1.StartDiscovery") == 1
-    wait_for(lambda: world.count("Adapter1.StopDiscovery") == 1, what="the end of the discovery")
+    assert world.count_calls("Adapter1.StartDiscovery") == 1
+    wait_for(lambda: world.count_calls("Adapter1.StopDiscovery") == 1, what="the end of the discovery")
     for client in clients:
         client.close(None, None)
 
@@ -155,7 +152,7 @@ def test_caller_leaves(world: World) -> None:
     assert world.manager.get("Scanning")
     second.close(None, None)
     world.manager.wait_property("Scanning", False)
-    wait_for(lambda: world.count("Adapter1.StopDiscovery") >= 1, what="the end of the discovery")
+    wait_for(lambda: world.count_calls("Adapter1.StopDiscovery") >= 1, what="the end of the discovery")
 
 
 def test_other_device_of_the_maker(world: World) -> None:
@@ -186,7 +183,7 @@ def test_bad_scan(world: World, options: dict[str, GLib.Variant]) -> None:
     with raises_bus_error(ERROR + "InvalidArguments"):
         world.manager.call("Scan", options)
     assert not world.manager.get("Scanning")
-    assert world.count("Adapter1.StartDiscovery") == 0
+    assert world.count_calls("Adapter1.StartDiscovery") == 0
 
 
 def test_scan_on_an_adapter(world: World) -> None:
@@ -300,7 +297,7 @@ def test_remove(world: World) -> None:
     assert chip_path(0) not in world.daemon.objects()
     assert not list((state / "keys").iterdir())
     assert not [file for file in state.rglob("*") if chip_address().replace(":", "_") in file.name]
-    wait_for(lambda: world.count("Adapter1.RemoveDevice") == 1, what="BlueZ to forget it")
+    wait_for(lambda: world.count_calls("Adapter1.RemoveDevice") == 1, what="BlueZ to forget it")
     world.chips[0].wait_property("Connected", False)
     world.daemon.restart()
     assert chip_path(0) not in world.daemon.objects()
@@ -313,7 +310,7 @@ def test_remove_but_let_bluez_keep_it(world: World) -> None:
     options = {"forget-bluez": GLib.Variant("b", False)}
     world.manager.call("RemoveChip", chip_path(0), options)
     world.chips[0].wait_property("Connected", False)
-    assert world.count("Adapter1.RemoveDevice") == 0
+    assert world.count_calls("Adapter1.RemoveDevice") == 0
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bluez_world import ADAPTER, ERROR, HCI0, PATIENCE, MakeWorld, World, device_path
+from bluez_world import ADAPTER, ERROR, PATIENCE, MakeWorld, World
 from gi.repository import GLib
-from harness import CORE2, CORE2_PATH, SOURCE, Remote, wait_for
+from harness import CORE2, CORE2_PATH, HCI0, SOURCE, Remote, device_path, wait_for
 
 CONFIG = "[Link]\nReadyTimeoutSec=5\nRequestTimeoutSec=1\n"
 NOTIFY_HELD = {"error": "NotPermitted", "message": "Notify acquired"}

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from bluez_world import ASLEEP, DEVICE, FEE0, PATIENCE, MakeWorld, World, device_path
+from bluez_world import ASLEEP, DEVICE, FEE0, PATIENCE, MakeWorld, World
 from gi.repository import GLib
-from harness import Remote, chip_address, wait_for
+from harness import Remote, chip_address, device_path, wait_for
 
 NEVER_MS = 3_600_000
 #: Core2d's own limit, of Connect calls that are pending at once.

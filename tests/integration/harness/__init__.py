@@ -8,6 +8,7 @@ gi.require_version("GLib", "2.0")
 
 from .bus import Bus, BusError, Pending, Signal, SignalLog, raises_bus_error  # noqa: E402
 from .clock import VirtualClock  # noqa: E402
+from .faults import HCI0, STANDING, BluezFaults, device_path, variant  # noqa: E402
 from .ledger import Ledger  # noqa: E402
 from .loop import TIMEOUT, iterate, wait_for  # noqa: E402
 from .process import Process, ProcessDied, Result, run_command  # noqa: E402
@@ -23,7 +24,7 @@ from .programs import (  # noqa: E402
 )
 from .raw import RawClient  # noqa: E402
 from .remote import SOURCE, Remote, contract  # noqa: E402
-from .stage import HCI0, STANDING, Stage, device_path, variant  # noqa: E402
+from .stage import Stage  # noqa: E402
 
 __all__ = [
     "CORE2",
@@ -32,6 +33,7 @@ __all__ = [
     "SOURCE",
     "STANDING",
     "TIMEOUT",
+    "BluezFaults",
     "Bus",
     "BusError",
     "Core2d",

@@ -7,32 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gi.repository import GLib
-
 from .bus import Bus
+from .faults import STANDING, BluezFaults, variant
 from .ledger import Ledger
 from .loop import wait_for
-from .programs import Core2d, VirtualBluez, VirtualChips, chip_address
+from .programs import Core2d, VirtualBluez, VirtualChips
 from .remote import Remote
 
-#: No step by itself, no sleep by itself, and no midnight on the way.
-STANDING = ["--walk=0", "--quirk=idle-timeout=0", "--time=2024-05-06 08:00:00"]
-HCI0 = "/org/bluez/hci0"
-
-
-def device_path(index: int = 0, adapter: str = HCI0) -> str:
-    """Where BlueZ shows the index-th chip."""
-    return f"{adapter}/dev_{chip_address(index).replace(':', '_')}"
-
-
-def variant(value: Any) -> GLib.Variant:
-    """A D-Bus value of the type that options take it in."""
-    if isinstance(value, GLib.Variant):
-        return value
-    return GLib.Variant({str: "s", bool: "b", int: "u", bytes: "ay"}[type(value)], value)
-
-
-class Stage:
+class Stage(BluezFaults):
     """N chips, remembered and ready, and the ledger of their steps.
 
     daemon_options: config=text of core2d.conf, env, state_directory.
@@ -90,44 +72,24 @@ class Stage:
 
     # --- virtual BlueZ ---
 
-    @property
-    def adapter(self) -> Remote:
-        return self.bluez.remote(HCI0, "org.bluez.Adapter1")
-
-    def fault(self, method: str, path: str = "/", **options: Any) -> None:
-        """InjectFault, its options with _ for -."""
-        given = {name.replace("_", "-"): variant(value) for name, value in options.items()}
-        self.bluez.control.call("InjectFault", method, path, given)
-
     def clear(self) -> None:
-        self.bluez.control.call("ClearFaults")
-
-    def options(self, **options: Any) -> None:
-        """SetOptions, its options with _ for -; numbers are milliseconds."""
-        given = {
-            name.replace("_", "-"): GLib.Variant("b" if isinstance(value, bool) else "i", value)
-            for name, value in options.items()
-        }
-        self.bluez.control.call("SetOptions", given)
-
-    def calls(self, method: str) -> int:
-        return self.bluez.control.call("CallCount", method)
+        self.control("ClearFaults")
 
     def wait_call(self, method: str, before: int) -> None:
-        wait_for(lambda: self.calls(method) > before, what=f"a call of {method}")
+        wait_for(lambda: self.count_calls(method) > before, what=f"a call of {method}")
 
     def call_times(self, method: str, path: str = "/") -> list[int]:
         """When method was called on path and below: microseconds, since ClearCalls."""
         prefix = path.rstrip("/") + "/"
         return [
             time
-            for time, _sender, where, what in self.bluez.control.call("CallLog")
+            for time, _sender, where, what in self.control("CallLog")
             if what == method and (where + "/").startswith(prefix)
         ]
 
     @property
     def links(self) -> list[str]:
-        return [central for central, _ in self.bluez.control.call("Links")]
+        return [central for central, _ in self.control("Links")]
 
     # --- chips ---
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from gi.repository import GLib
 
 from .bus import BusError, Pending
+from .faults import device_path
 from .loop import wait_for
-from .stage import Stage, device_path
+from .stage import Stage
 
 #: Calls whose ends nobody waits for; they stay here as long as the test runs.
 Calls = list[Pending]
@@ -35,7 +36,7 @@ def _searching(stage: Stage) -> Calls:
 
 def _connecting(stage: Stage) -> Calls:
     """The chip gives no sign of life, and bluetoothd waits for one."""
-    before = stage.calls("Device1.Connect")
+    before = stage.count_calls("Device1.Connect")
     stage.bluez.control.call("SetInRange", "/org/bluez/hci1", False)
     stage.wait_call("Device1.Connect", before)
     stage.ledger.wait_states("connecting")
@@ -51,7 +52,7 @@ def _resolving(stage: Stage) -> Calls:
 
 def _hung_call(method: str) -> Callable[[Stage], Calls]:
     def enter(stage: Stage) -> Calls:
-        before = stage.calls(method)
+        before = stage.count_calls(method)
         stage.fault(method, never_answer=True)
         stage.drop_links()
         stage.wait_call(method, before)
@@ -66,7 +67,7 @@ def _ready(stage: Stage) -> Calls:
 
 
 def _reading(stage: Stage) -> Calls:
-    before = stage.calls("GattCharacteristic1.ReadValue")
+    before = stage.count_calls("GattCharacteristic1.ReadValue")
     stage.fault("GattCharacteristic1.ReadValue", never_answer=True)
     call = stage.chip.call_async("ReadBattery")
     stage.wait_call("GattCharacteristic1.ReadValue", before)
@@ -74,7 +75,7 @@ def _reading(stage: Stage) -> Calls:
 
 
 def _writing(stage: Stage) -> Calls:
-    before = stage.calls("GattCharacteristic1.WriteValue")
+    before = stage.count_calls("GattCharacteristic1.WriteValue")
     stage.fault("GattCharacteristic1.WriteValue", never_answer=True)
     call = stage.chip.call_async("ReadOrientation")
     stage.wait_call("GattCharacteristic1.WriteValue", before)
