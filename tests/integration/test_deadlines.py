@@ -23,14 +23,19 @@ def clock(bus: Bus) -> VirtualClock:
 def test_steps_are_polled(clock: VirtualClock, make_world: MakeWorld) -> None:
     """Another program holds the notifications: the counter is read now and then, as the status says."""
     world = make_world()
-    fault = {"error": "NotPermitted", "message": "Notify acquired"}
-    world.fault("GattCharacteristic1.StartNotify", world.characteristic(STEPS).path, **fault)
-    world.lose_link()
+    steps = world.characteristic(STEPS).path
+    # So that BlueZ sends core2d no notifications any more.
+    world.daemon.stop()
+    refusal = {"error": "NotPermitted", "message": "Notify acquired"}
+    world.fault("GattCharacteristic1.StartNotify", steps, **refusal)
+    world.daemon.start()
     world.chip.wait_property("StatusText", lambda text: "now and then" in text)
     world.daemon.wait_idle(world.chip)
     for walked in (9, 18):
+        world.control("ClearCalls")
         world.hands.call("Step", 9)
         clock.wait(lambda w=walked: world.chip.get("StepsTotal") == w, "the counter to be read")
+        assert world.count("GattCharacteristic1.ReadValue") > 0
     assert world.chip.get("State") == "ready"
 
 
