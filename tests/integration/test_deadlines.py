@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from bluez_world import STEPS, MakeWorld
 from gi.repository import GLib
-from harness import Bus, BusError, VirtualClock, chip_path
+from harness import Bus, BusError, Core2d, VirtualClock, chip_path
 from history_client import Export
 
 ERROR = "org.example.Core2.Error."
@@ -35,7 +38,7 @@ def test_steps_are_polled(clock: VirtualClock, make_world: MakeWorld) -> None:
         world.control("ClearCalls")
         world.hands.call("Step", 9)
         clock.wait(lambda w=walked: world.chip.get("StepsTotal") == w, "the counter to be read")
-        assert world.count("GattCharacteristic1.ReadValue") > 0
+        assert world.calls("GattCharacteristic1.ReadValue")
     assert world.chip.get("State") == "ready"
 
 
@@ -74,3 +77,30 @@ def test_export_that_nobody_reads(clock: VirtualClock, make_world: MakeWorld) ->
         os.close(reader)
         os.close(writer)
     assert world.daemon.chip(0).get("State") == "ready"
+
+
+#: Gives core2d an /etc of its own.
+OWN_ETC = ("unshare", "--map-current-user", "--keep-caps", "--mount", "sh", "-c")
+OWN_ETC += ('mount --bind "$0" /etc && exec "$@"',)
+
+
+def test_another_time_zone(
+    bus: Bus, make_world: MakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an hour before midnight the computer is taken to a zone where it is the next day."""
+    VirtualClock(bus, datetime(2026, 5, 1, 23, 30, tzinfo=UTC))
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    shutil.copy("/etc/ld.so.cache", etc)
+    (etc / "localtime").symlink_to("/usr/share/zoneinfo/Etc/UTC")
+    monkeypatch.setattr(Core2d, "wrapper", (*OWN_ETC, str(etc)))
+    monkeypatch.delitem(bus.env, "TZ")
+    world = make_world()
+    world.hands.call("Step", 30)
+    world.chip.wait_property("StepsToday", 30)
+    (etc / "new").symlink_to("/usr/share/zoneinfo/Etc/GMT-2")
+    (etc / "new").rename(etc / "localtime")
+    world.chip.wait_property("StepsToday", 0)
+    assert world.chip.get("StepsTotal") == 30
+    world.hands.call("Step", 5)
+    world.chip.wait_property("StepsToday", 5)
