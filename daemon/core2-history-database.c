@@ -57,9 +57,11 @@ static const char *const texts[N_STATEMENTS] = {
   [STATEMENT_COMMIT] = "COMMIT",
   [STATEMENT_ROLLBACK] = "ROLLBACK",
   [STATEMENT_FIND_CHIP] = "SELECT removed, state, id FROM chips WHERE address = ?1",
+  /* RETURNING would have SQLite keep a journal of the statement, 64 KiB that it fetches and gives back each time. */
   [STATEMENT_PUT_CHIP] = "INSERT INTO chips (address, total, state) VALUES (?1, ?2, ?3) "
                          "ON CONFLICT (address) DO UPDATE SET removed = 0, "
-                         "total = excluded.total, state = excluded.state RETURNING id",
+                         "total = excluded.total, state = excluded.state",
+  [STATEMENT_FIND_ID] = "SELECT id FROM chips WHERE address = ?1",
   [STATEMENT_REMOVE_CHIP] = "UPDATE chips SET removed = 1 WHERE address = ?1",
   [STATEMENT_DELETE_CHIP] = "UPDATE chips SET address = NULL WHERE address = ?1",
   [STATEMENT_ADD_DAY] = "INSERT INTO days VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "

@@ -301,18 +301,22 @@ int
 history_put_chip (HistoryDatabase *database, const char *address, const Core2StepsState *state,
                   gint64 *id)
 {
-  sqlite3_stmt *statement = history_database_get (database, STATEMENT_PUT_CHIP);
+  sqlite3_stmt *put = history_database_get (database, STATEMENT_PUT_CHIP);
+  sqlite3_stmt *find = history_database_get (database, STATEMENT_FIND_ID);
   g_autofree char *text = core2_steps_state_to_text (state);
+  int code;
 
-  sqlite3_bind_text (statement, 1, address, -1, SQLITE_STATIC);
-  sqlite3_bind_int64 (statement, 2, (gint64) MIN (state->total, G_MAXINT64));
-  sqlite3_bind_text (statement, 3, text, -1, SQLITE_STATIC);
-  if (sqlite3_step (statement) == SQLITE_ROW)
-    {
-      *id = sqlite3_column_int64 (statement, 0);
-      sqlite3_step (statement);
-    }
-  return sqlite3_reset (statement);
+  sqlite3_bind_text (put, 1, address, -1, SQLITE_STATIC);
+  sqlite3_bind_int64 (put, 2, (gint64) MIN (state->total, G_MAXINT64));
+  sqlite3_bind_text (put, 3, text, -1, SQLITE_STATIC);
+  sqlite3_step (put);
+  code = sqlite3_reset (put);
+  if (code != SQLITE_OK)
+    return code;
+  sqlite3_bind_text (find, 1, address, -1, SQLITE_STATIC);
+  if (sqlite3_step (find) == SQLITE_ROW)
+    *id = sqlite3_column_int64 (find, 0);
+  return sqlite3_reset (find);
 }
 
 static int
