@@ -16,6 +16,7 @@ struct _DeskWindow
   GListModel *chips; /* those that were added */
 
   AdwToastOverlay *toasts;
+  AdwToast *failure; /* the last one, not owned */
   GtkStack *stack;
   AdwStatusPage *nothing;
   GtkButton *help_button;
@@ -129,13 +130,19 @@ show (DeskWindow *self)
     }
 }
 
+/* What failed stays until it was read and closed, or something else fails. */
 static void
 on_failed (DeskPage *page, const char *text, gpointer user_data)
 {
   DeskWindow *self = user_data;
   g_autofree char *escaped = g_markup_escape_text (text, -1);
+  AdwToast *toast = adw_toast_new (escaped);
 
-  adw_toast_overlay_add_toast (self->toasts, adw_toast_new (escaped));
+  adw_toast_set_timeout (toast, 0);
+  if (self->failure != NULL)
+    adw_toast_dismiss (self->failure);
+  g_set_weak_pointer (&self->failure, toast);
+  adw_toast_overlay_add_toast (self->toasts, toast);
 }
 
 static void
@@ -242,6 +249,7 @@ desk_window_dispose (GObject *object)
   if (self->list != NULL)
     g_signal_handlers_disconnect_by_func (self->list, on_row_selected, self);
   self->list = NULL;
+  g_clear_weak_pointer (&self->failure);
   g_clear_object (&self->chips);
   g_clear_object (&self->client);
   G_OBJECT_CLASS (desk_window_parent_class)->dispose (object);

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from bluez_world import MakeWorld, World
-from harness import STANDING, Bus, Core2d, Process, Result, Stage, VirtualBluez, VirtualChips
+from harness import STANDING, Bus, Core2d, Process, Result, ServiceManager, Stage, VirtualBluez
+from harness import VirtualChips
 from harness import build_directory, real
 from harness import run_command as run_to_end
 from harness.loop import iterate, running
@@ -126,6 +127,14 @@ def make_bus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
 def bus(make_bus: Callable[..., Bus], bus_kind: str) -> Bus:
     """The test's own bus; its address is in DBUS_SYSTEM_BUS_ADDRESS of all programs."""
     return make_bus(bus_kind)
+
+
+@pytest.fixture
+def manager(bus: Bus) -> Iterator[ServiceManager]:
+    """Who started core2d(env=manager.env), by what core2d knows. Its path is short enough where the bus's is."""
+    manager = ServiceManager(bus.socket_path.parent / "notify")
+    yield manager
+    manager.close()
 
 
 @pytest.fixture

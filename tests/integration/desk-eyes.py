@@ -26,7 +26,7 @@ from gi.repository import Atspi, GLib  # noqa: E402
 APPLICATION = "core2-desk"
 LOOK_MS = 100
 LOOKS_PER_KEY = 5
-PATIENCE_S = 40
+PATIENCE_S = 90
 
 
 def describe(node: Atspi.Accessible) -> str:

@@ -156,8 +156,9 @@ def test_row_21_one_notification_gives_one_signal(world: World) -> None:
 def test_row_22_value_read_by_somebody_else(world: World) -> None:
     """It is a sample like any other: here core2d itself gets no notifications."""
     hold_notifications(world)
-    reads = len(world.calls(READ))
+    world.daemon.wait_idle(world.chip)
     steps = world.characteristic()
+    world.control("ClearCalls")
     stepped = world.chip.signals("StepsChanged")
     world.hands.call("Step", 9)
     steps.call("ReadValue", {})
@@ -169,7 +170,8 @@ def test_row_22_value_read_by_somebody_else(world: World) -> None:
     stepped.wait(lambda signal: signal.args[1] == 1)
     assert world.chip.get("StepsTotal") == 10
     assert [args[1] for args in stepped.args if args[1] > 0] == [9, 1]
-    assert len(world.calls(READ)) - reads <= 1
+    # The poll, which comes now and then, may be among them.
+    assert len([call for call in world.calls(READ) if call.path == steps.path]) <= 1
 
 
 def test_row_23_one_thing_after_another(world: World) -> None:

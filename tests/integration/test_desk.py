@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from gi.repository import GLib
-from harness import Bus, Core2d, Process, Remote, Result, VirtualBluez, VirtualChips, build_directory
-from harness import chip_address, wait_for
+from harness import TIMEOUT, Bus, Core2d, Process, Remote, Result, VirtualBluez, VirtualChips
+from harness import build_directory, chip_address, wait_for
 
 SOURCES = Path(__file__).resolve().parents[2] / "client-tool" / "desktop"
 EYES = Path(__file__).with_name("desk-eyes.py")
@@ -70,7 +70,8 @@ class Screen:
 
     def see(self, pattern: str, *options: str) -> str:
         """Wait until something on the window matches, see desk-eyes.py."""
-        result = self._run("/usr/bin/python3", "-Wignore", EYES, pattern, *options, env=self.env)
+        eyes = ["/usr/bin/python3", "-Wignore", EYES, pattern, *options]
+        result = self._run(*eyes, env=self.env, timeout=3 * TIMEOUT)
         assert result.status == 0, f"{pattern} is not there, but\n{result.stdout}{result.stderr}"
         return result.stdout.strip()
 

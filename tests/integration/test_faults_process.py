@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import both_buses
-from harness import CORE2, Bus, BusError, Core2d, Stage, VirtualBluez, device_path, wait_for
+from harness import CORE2, Bus, BusError, Core2d, ServiceManager, Stage, VirtualBluez, device_path
+from harness import wait_for
 from harness.states import STATES, leave
 
 Stages = Callable[..., Stage]
@@ -61,44 +61,24 @@ def test_f24_killed_in_state(stage: Stages, state: str) -> None:
     assert one.links == [device_path()]
 
 
-def test_f25_watchdog_starves_while_the_loop_stands_still(stage: Stages, tmp_path: Path) -> None:
+def test_f25_watchdog_starves_while_the_loop_stands_still(stage: Stages, manager: ServiceManager) -> None:
     """systemd is told READY and then fed, but not by a core2d that does not run; afterwards all goes on."""
-    path = tmp_path / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.bind(str(path))
-        notify.setblocking(False)
-        told: list[str] = []
-
-        def listen() -> list[str]:
-            try:
-                while data := notify.recv(4096):
-                    told.extend(data.decode().splitlines())
-            except BlockingIOError:
-                pass
-            return told
-
-        def fed() -> int:
-            return listen().count("WATCHDOG=1")
-
-        env = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "300000"}
-        one = stage(env=env)
-        wait_for(lambda: fed() >= 2, what="the watchdog to be fed")
-        assert "READY=1" in told
-        assert any(line.startswith("STATUS=1 chip: 1 ready") for line in told), told
-        one.daemon.process.send_signal(signal.SIGSTOP)
-        stat = Path(f"/proc/{one.daemon.pid}/stat")
-        wait_for(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T", what="the stop")
-        listen()
-        told.clear()
-        one.ledger.walk()
-        # As long as another program needs to be fed once, had it a watchdog.
-        one.drop_links_unseen()
-        assert fed() == 0
-        one.daemon.process.send_signal(signal.SIGCONT)
-        wait_for(lambda: fed() >= 1, what="the watchdog to be fed again")
-        one.ledger.settle()
-        one.daemon.stop()
-        assert "STOPPING=1" in listen()
+    one = stage(env=manager.env | {"WATCHDOG_USEC": "4000000"})
+    manager.wait("WATCHDOG=1", count=2)
+    assert "READY=1" in manager.lines
+    assert any(line.startswith("STATUS=1 chip: 1 ready") for line in manager.lines), manager.lines
+    one.daemon.process.send_signal(signal.SIGSTOP)
+    stat = Path(f"/proc/{one.daemon.pid}/stat")
+    wait_for(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T", what="the stop")
+    manager.clear()
+    one.ledger.walk()
+    one.drop_links_unseen()
+    assert manager.fed == 0
+    one.daemon.process.send_signal(signal.SIGCONT)
+    manager.wait("WATCHDOG=1")
+    one.ledger.settle()
+    one.daemon.stop()
+    assert "STOPPING=1" in manager.lines
 
 
 @both_buses

@@ -113,11 +113,14 @@ def test_f13_duplicate_equal_reordered_and_early_notifications(stage: Stages) ->
     one.ledger.settle()
 
     # Before the services are resolved, and before core2d has subscribed.
-    one.options(resolve_delay=300)
+    one.options(resolve_delay=-1)
     one.drop_links()
     emit(one, path, second, times=3)
     one.ledger.wait_states("resolving")
     emit(one, path, second, times=3)
+    one.ledger.ping()
+    one.options(resolve_delay=20)
+    one.drop_links_unseen()
     one.ledger.settle()
 
 

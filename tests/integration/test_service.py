@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from bluez_world import World
 from gi.repository import GLib
-from harness import CORE2, Bus, Core2d, VirtualBluez, VirtualChips, raises_bus_error, wait_for
+from harness import CORE2, Bus, Core2d, ServiceManager, VirtualBluez, VirtualChips
+from harness import raises_bus_error, wait_for
 from harness.bus import PROPERTIES
 
 LOG_CONTROL = "/org/freedesktop/LogControl1"
@@ -20,45 +20,8 @@ LOG_INTERFACE = "org.freedesktop.LogControl1"
 QUIET = ["--walk=0", "--quirk=idle-timeout=0"]
 
 
-class Notifications:
-    """The socket of a service manager, and what was said to it."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-        self._socket.setblocking(False)
-        self.env = {"NOTIFY_SOCKET": str(path)}
-        self._lines: list[str] = []
-
-    @property
-    def lines(self) -> list[str]:
-        try:
-            while data := self._socket.recv(65536):
-                self._lines += data.decode().splitlines()
-        except BlockingIOError:
-            pass
-        return self._lines
-
-    def wait(self, line: str, count: int = 1) -> None:
-        try:
-            wait_for(lambda: self.lines.count(line) >= count, what=line)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.lines}") from error
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-@pytest.fixture
-def manager(bus: Bus) -> Iterator[Notifications]:
-    """In the folder of the bus's socket, whose path is short enough."""
-    notifications = Notifications(bus.socket_path.parent / "notify")
-    yield notifications
-    notifications.close()
-
-
 def test_status(
-    manager: Notifications,
+    manager: ServiceManager,
     virtual_bluez: Callable[..., VirtualBluez],
     virtual_chip: Callable[..., VirtualChips],
     core2d: Callable[..., Core2d],
@@ -82,9 +45,9 @@ def test_status(
     assert manager.lines.count("READY=1") == 1
 
 
-def test_watchdog(manager: Notifications, core2d: Callable[..., Core2d]) -> None:
+def test_watchdog(manager: ServiceManager, core2d: Callable[..., Core2d]) -> None:
     """Fed while the bus answers, and not for another process."""
-    daemon = core2d(env=manager.env | {"WATCHDOG_USEC": "2000000"})
+    daemon = core2d(env=manager.env | {"WATCHDOG_USEC": "4000000"})
     manager.wait("WATCHDOG=1", count=3)
     daemon.stop()
     fed = manager.lines.count("WATCHDOG=1")

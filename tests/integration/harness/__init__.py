@@ -11,6 +11,7 @@ from .clock import VirtualClock  # noqa: E402
 from .faults import HCI0, STANDING, BluezFaults, device_path, variant  # noqa: E402
 from .ledger import Ledger  # noqa: E402
 from .loop import TIMEOUT, iterate, wait_for  # noqa: E402
+from .manager import ServiceManager  # noqa: E402
 from .process import Process, ProcessDied, Result, run_command  # noqa: E402
 from .programs import (  # noqa: E402
     CORE2,
@@ -44,6 +45,7 @@ __all__ = [
     "RawClient",
     "Remote",
     "Result",
+    "ServiceManager",
     "Signal",
     "SignalLog",
     "Stage",
