@@ -91,7 +91,7 @@ merge_removed (Core2StepsState *state, const Core2StepsState *filed)
 {
   Core2StepsState merged = *state;
 
-  merged.total += filed->total;
+  merged.total += MIN (filed->total, G_MAXUINT64 - merged.total);
   for (guint i = 0; i < CORE2_STEPS_DAYS_KEPT; i++)
     {
       guint32 more = merged.days[i].day != 0 ? get_steps (filed, merged.days[i].day) : 0;

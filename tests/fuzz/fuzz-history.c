@@ -49,6 +49,7 @@ typedef struct
   char *directory;
   char *path;
   char *log_path;
+  char *bad_path; /* what a damaged file is renamed to */
   Core2Calendar calendar;
   Core2History *history;
   Core2HistoryChip *chip;
@@ -77,6 +78,7 @@ world_init (World *self)
   g_assert_nonnull (g_mkdtemp (self->directory));
   self->path = g_build_filename (self->directory, "history.db", NULL);
   self->log_path = g_strconcat (self->path, "-wal", NULL);
+  self->bad_path = g_strconcat (self->path, ".bad", NULL);
   core2_calendar_init (&self->calendar, utc, 0);
   core2_steps_init (&self->state);
   self->state.total = TOTAL;
@@ -120,6 +122,7 @@ world_clear (World *self)
   g_free (self->directory);
   g_free (self->path);
   g_free (self->log_path);
+  g_free (self->bad_path);
 }
 
 static void
@@ -406,10 +409,12 @@ go_on (World *self)
   world_close (self);
   if (!flushed || before > G_MAXUINT64 - TOTAL)
     return;
-  /* The record of the chip was lost: the file knows, and it is in order now. */
+  /* The record of the chip was lost: the file knows, unless damage that had not shown yet is found now. */
+  g_unlink (self->bad_path);
   core2_steps_init (&self->state);
   world_open (self);
-  g_assert_cmpuint (self->state.total, ==, before);
+  if (!g_file_test (self->bad_path, G_FILE_TEST_EXISTS))
+    g_assert_cmpuint (self->state.total, ==, before);
   g_assert_true (core2_history_flush (self->history, NULL));
 }
 
