@@ -323,7 +323,8 @@ def test_slow_reads(chips: VirtualChips, central: Central) -> None:
     before = time.monotonic()
     assert battery.read() == b"\x50"
     assert time.monotonic() - before >= 0.3
-    assert chips[0].get("Reads") == 1
+    # A real bluetoothd reads the battery for itself as well.
+    assert chips[0].get("Reads") >= 1
 
 
 # --- Pairing -------------------------------------------------------------------------------------
