@@ -2,7 +2,7 @@
 #include "core2-bus.h"
 
 #include <errno.h>
-#include <gio/gio.h>
+#include <glib.h>
 #include <poll.h>
 #include <string.h>
 
@@ -200,8 +200,8 @@ core2_bus_open (Core2BusLostFunc lost, gpointer user_data, GError **error)
   r = sd_bus_open_system_with_description (&bus, "core2d");
   if (r < 0)
     {
-      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (-r), "cannot reach the system bus: %s",
-                   g_strerror (-r));
+      g_set_error (error, G_FILE_ERROR, (gint) g_file_error_from_errno (-r),
+                   "cannot reach the system bus: %s", g_strerror (-r));
       return NULL;
     }
   sd_bus_set_exit_on_disconnect (bus, 0);

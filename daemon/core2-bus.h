@@ -30,7 +30,7 @@ typedef void (*Core2CallDone) (sd_bus_message *reply, const sd_bus_error *error,
 typedef void (*Core2ClientGone) (gpointer user_data);
 
 /* Connects to the system bus (DBUS_SYSTEM_BUS_ADDRESS is honoured). Returns NULL and sets @error
- * (G_IO_ERROR) when there is none. @lost may be called at any later time. */
+ * (G_FILE_ERROR) when there is none. @lost may be called at any later time. */
 Core2Bus *core2_bus_open (Core2BusLostFunc lost, gpointer user_data, GError **error);
 
 /* Writes what is queued, for at most 2 seconds, closes, frees. All calls and watches must have been

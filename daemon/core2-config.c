@@ -3,7 +3,6 @@
 #include "core2-error.h"
 #include "core2-log.h"
 
-#include <gio/gio.h>
 #include <string.h>
 
 #define TOPIC "config"

@@ -90,7 +90,7 @@ test_no_bus (void)
 
   g_setenv ("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus", TRUE);
   g_assert_null (core2_bus_open (on_lost, NULL, &error));
-  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+  g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
 }
 
 /* It hears of the failure from the loop, never from within its own call, and once. */
