@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "relay-common.h"
 
+#include <glib-unix.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,4 +120,20 @@ relay_decode (RelayInput input, const guint8 *data, gsize size, guint32 *last, R
     }
   sample->time = (guint64) g_get_real_time ();
   return TRUE;
+}
+
+static gboolean
+on_term (gpointer user_data)
+{
+  g_main_loop_quit (user_data);
+  return G_SOURCE_CONTINUE;
+}
+
+void
+relay_run (void)
+{
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+
+  g_unix_signal_add (SIGTERM, on_term, loop);
+  g_main_loop_run (loop);
 }

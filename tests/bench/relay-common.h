@@ -56,4 +56,7 @@ guint relay_chip_of_path (const char *path);
 gboolean relay_decode (RelayInput input, const guint8 *data, gsize size, guint32 *last,
                        RelaySample *sample);
 
+/* Runs the default main loop until SIGTERM. */
+void relay_run (void);
+
 G_END_DECLS

@@ -3,7 +3,6 @@
 #include "relay-common.h"
 
 #include <gio/gio.h>
-#include <glib-unix.h>
 #include <stdlib.h>
 
 typedef struct
@@ -56,18 +55,10 @@ call (GDBusConnection *connection, const char *name, const char *path, const cha
   return reply != NULL;
 }
 
-static gboolean
-on_term (gpointer user_data)
-{
-  g_main_loop_quit (user_data);
-  return G_SOURCE_CONTINUE;
-}
-
 int
 main (int argc, char **argv)
 {
   Relay self = { .options = relay_parse_options (argc, argv, "A bare relay on GDBus.") };
-  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
   g_autoptr (GDBusConnection) connection = g_bus_get_sync (G_BUS_TYPE_SYSTEM, NULL, NULL);
   char path[RELAY_PATH_SIZE];
 
@@ -92,8 +83,7 @@ main (int argc, char **argv)
                  NULL))
         return EXIT_FAILURE;
     }
-  g_unix_signal_add (SIGTERM, on_term, loop);
-  g_main_loop_run (loop);
+  relay_run ();
   g_free (self.last);
   g_free (self.paths);
   return EXIT_SUCCESS;

@@ -205,18 +205,10 @@ subscribe (Relay *self, guint chip)
   return r;
 }
 
-static gboolean
-on_term (gpointer user_data)
-{
-  g_main_loop_quit (user_data);
-  return G_SOURCE_CONTINUE;
-}
-
 int
 main (int argc, char **argv)
 {
   Relay self = { .options = relay_parse_options (argc, argv, "A bare relay on sd-bus.") };
-  GMainLoop *loop = g_main_loop_new (NULL, FALSE);
   int r = sd_bus_open_system (&self.bus);
 
   self.last = g_new0 (guint32, self.options.chips);
@@ -240,10 +232,8 @@ main (int argc, char **argv)
   attach (self.bus);
   if (self.options.acquire)
     attach_descriptors (&self);
-  g_unix_signal_add (SIGTERM, on_term, loop);
-  g_main_loop_run (loop);
+  relay_run ();
   sd_bus_flush_close_unref (self.bus);
-  g_main_loop_unref (loop);
   close (self.epoll);
   g_free (self.last);
   g_free (self.paths);
