@@ -13,14 +13,8 @@ from .bus import Bus
 from .loop import wait_for
 from .programs import CORE2, build_directory
 
-#: The way of a request of core2d to the chip, and of the answer.
-_WAY = (
-    CORE2,
-    "org.bluez",
-    "org.example.VirtualChip",
-    "org.bluez",
-    CORE2,
-)
+#: The way of a request that core2d has sent, to the chip and back.
+_WAY = ("org.bluez", "org.example.VirtualChip", "org.bluez")
 
 
 class VirtualClock:
@@ -69,6 +63,14 @@ class VirtualClock:
         self._running += microseconds
         self._write()
 
+    def _ping(self, name: str) -> None:
+        self._bus.call(name, "/", "org.freedesktop.DBus.Peer", "Ping")
+
+    def let_answer(self) -> None:
+        """Return when requests that core2d has sent are answered."""
+        for name in _WAY:
+            self._ping(name)
+
     def wait(self, happened: Callable[[], object], what: str) -> float:
         """Let time go by until that has happened, and tell how many seconds it took.
 
@@ -80,8 +82,9 @@ class VirtualClock:
             if happened():
                 return True
             self.add(1)
-            for name in _WAY:
-                self._bus.call(name, "/", "org.freedesktop.DBus.Peer", "Ping")
+            self._ping(CORE2)
+            self.let_answer()
+            self._ping(CORE2)
             return False
 
         wait_for(look, what=what)
