@@ -74,7 +74,7 @@ def world(
 
 def test_scan_for_all(world: World) -> None:
     """What advertises is there as an object that is not remembered."""
-    found = world.scan(timeout=1, max=2)
+    found = world.scan(timeout=60, max=2)
     assert sorted(found) == [chip_path(0), chip_path(1)]
     for path in found:
         properties = world.daemon.objects()[path][CORE2]
