@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from gi.repository import Gio, GLib
-from harness import Bus, VirtualBluez, VirtualChips, raises_bus_error, wait_for
+from harness import STANDING, Bus, VirtualBluez, VirtualChips, raises_bus_error, wait_for
 from virtual_bluez_client import (
     ADAPTER,
     Application,
@@ -32,7 +32,7 @@ def client(
     virtual_chip: Callable[..., VirtualChips],
 ) -> Client:
     bluez = virtual_bluez()
-    return Client(bus, bluez, virtual_chip("hci1"))
+    return Client(bus, bluez, virtual_chip("hci1", args=STANDING))
 
 
 # Discovery

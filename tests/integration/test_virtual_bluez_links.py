@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from gi.repository import Gio, GLib
-from harness import Bus, VirtualBluez, VirtualChips, raises_bus_error, wait_for
+from harness import STANDING, Bus, VirtualBluez, VirtualChips, raises_bus_error, wait_for
 from virtual_bluez_client import (
     CHARACTERISTIC,
     CHIP_SERVICE,
@@ -28,7 +28,7 @@ def client(
     virtual_chip: Callable[..., VirtualChips],
 ) -> Client:
     bluez = virtual_bluez()
-    return Client(bus, bluez, virtual_chip("hci1"))
+    return Client(bus, bluez, virtual_chip("hci1", args=STANDING))
 
 
 def test_connect_signals_no_connected_but_services(client: Client) -> None:
@@ -146,7 +146,7 @@ def test_several_devices_wait_at_once(
     virtual_bluez: Callable[..., VirtualBluez],
     virtual_chip: Callable[..., VirtualChips],
 ) -> None:
-    client = Client(bus, virtual_bluez(), virtual_chip("hci1", "hci2"))
+    client = Client(bus, virtual_bluez(), virtual_chip("hci1", "hci2", args=STANDING))
     client.adapter.call("StartDiscovery")
     found = client.added.wait(lambda signal: DEVICE in signal.args[1], count=2)
     client.adapter.call("StopDiscovery")
@@ -166,7 +166,7 @@ def test_connection_limit(
     virtual_bluez: Callable[..., VirtualBluez],
     virtual_chip: Callable[..., VirtualChips],
 ) -> None:
-    client = Client(bus, virtual_bluez(), virtual_chip("hci1", "hci2"))
+    client = Client(bus, virtual_bluez(), virtual_chip("hci1", "hci2", args=STANDING))
     client.adapter.call("StartDiscovery")
     found = client.added.wait(lambda signal: DEVICE in signal.args[1], count=2)
     client.adapter.call("StopDiscovery")
@@ -281,7 +281,7 @@ def test_gap_service(
     virtual_bluez: Callable[..., VirtualBluez],
     virtual_chip: Callable[..., VirtualChips],
 ) -> None:
-    client = Client(bus, virtual_bluez(*["--gap"] if shown else []), virtual_chip("hci1"))
+    client = Client(bus, virtual_bluez(*["--gap"] if shown else []), virtual_chip("hci1", args=STANDING))
     client.connect()
     found = [
         interfaces[CHARACTERISTIC]["UUID"][4:8]
@@ -314,7 +314,7 @@ def test_devices_are_remembered_over_a_restart(
     virtual_chip: Callable[..., VirtualChips],
     tmp_path: Path,
 ) -> None:
-    client = Client(bus, virtual_bluez(f"--storage={tmp_path}"), virtual_chip("hci1"))
+    client = Client(bus, virtual_bluez(f"--storage={tmp_path}"), virtual_chip("hci1", args=STANDING))
     device = client.connect()
     device.set("Trusted", True)
     device.set("Alias", "left shoe")

@@ -41,12 +41,17 @@ def await_totals(chips: list[Remote], played: list[Remote], logs: list[SignalLog
         assert published(log) == walked
 
 
+def await_counter(chip: Remote, model: Remote) -> None:
+    """Wait until core2d knows what the chip has counted."""
+    counter = model.get("Counter")
+    chip.wait_property("Steps", lambda steps: steps >= counter, timeout=2 * TIMEOUT)
+
+
 def advance(chips: list[Remote], played: list[Remote], seconds: int) -> None:
     """Let the chips walk for so long, and wait until core2d knows of it."""
     for chip, model in zip(chips, played, strict=True):
         model.call("Advance", seconds)
-        counter = model.get("Counter")
-        chip.wait_property("Steps", lambda steps, least=counter: steps >= least)
+        await_counter(chip, model)
 
 
 def test_links_that_drop_lose_no_step(
@@ -80,8 +85,8 @@ def test_links_that_drop_lose_no_step(
             model.call("Advance", 30 - linked)
         if dice.random() < 0.2:
             played[victim].call("DropLink")
-        for chip in chips:
-            chip.wait_property("State", "ready", timeout=2 * TIMEOUT)
+        for chip, model in zip(chips, played, strict=True):
+            await_counter(chip, model)
 
     await_totals(chips, played, logs)
     assert sum(model.get("StepsWalked") for model in played) > len(RADIOS) * 10 * 70
