@@ -29,7 +29,7 @@ const GOptionEntry ctl_export_entries[] = {
   { 0 },
 };
 
-/* Where each chip's last export ended, as a key file: [ADDRESS] until=MICROSECONDS */
+/* Up to where the samples of each chip were exported: a key file, [ADDRESS] until=MICROSECONDS */
 #define KEY_UNTIL "until"
 
 typedef struct
@@ -38,7 +38,7 @@ typedef struct
   CtlFile *file;
   const char *format;
   const char *title; /* of the chip under way */
-  guint64 until;
+  guint64 now;
   guint64 rows;   /* of all chips */
   char *head;     /* the first line of csv, until a row makes it wanted */
   gboolean begun; /* something was written */
@@ -170,13 +170,13 @@ export_done (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
-start_call (Export *self, GDBusProxy *history, guint64 since, int fd)
+start_call (Export *self, GDBusProxy *history, guint64 since, guint64 until, int fd)
 {
   g_autoptr (GUnixFDList) fds = g_unix_fd_list_new_from_array (&fd, 1); /* takes fd */
   g_auto (GVariantBuilder) options = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
 
   g_variant_builder_add (&options, "{sv}", "since", g_variant_new_uint64 (since));
-  g_variant_builder_add (&options, "{sv}", "until", g_variant_new_uint64 (self->until));
+  g_variant_builder_add (&options, "{sv}", "until", g_variant_new_uint64 (until));
   /* No deadline: it ends when core2d does, or by its own time-out. */
   g_dbus_proxy_call_with_unix_fd_list (
       history, "Export", g_variant_new ("(hsa{sv})", 0, self->format, &options),
@@ -186,7 +186,7 @@ start_call (Export *self, GDBusProxy *history, guint64 since, int fd)
 
 /* Exports one chip; @since is 0 for everything. */
 static gboolean
-export_chip (Export *self, Core2DbusChip *chip, guint64 since, GError **error)
+export_chip (Export *self, Core2DbusChip *chip, guint64 since, guint64 until, GError **error)
 {
   g_autoptr (GDBusProxy) history = ctl_client_get_history (self->context->client, chip, error);
   g_autofree char *title = ctl_chip_dup_title (chip);
@@ -204,7 +204,7 @@ export_chip (Export *self, Core2DbusChip *chip, guint64 since, GError **error)
   self->ended = FALSE;
   source = g_unix_fd_add (fds[0], G_IO_IN | G_IO_HUP | G_IO_ERR, on_data, self);
   timer = g_timeout_add (250, on_progress, self);
-  start_call (self, history, since, fds[1]);
+  start_call (self, history, since, until, fds[1]);
   while (self->result == NULL)
     g_main_context_iteration (NULL, TRUE);
 
@@ -226,6 +226,24 @@ export_chip (Export *self, Core2DbusChip *chip, guint64 since, GError **error)
   return TRUE;
 }
 
+/*
+ * Up to where no sample of @chip is to come any more. What it counts while it is away is told when it
+ * comes back, and belongs to the time since it was heard last; at the end of a day, a sample of that ends,
+ * too, which may be long before the chip is back.
+ */
+static guint64
+get_settled (Core2DbusChip *chip, guint64 now)
+{
+  guint64 heard = core2_dbus_chip_get_steps_updated (chip) / G_USEC_PER_SEC;
+
+  if (heard == 0)
+    return now;
+  /* Estimates end with the second in which it was heard; minutes and days that do may still grow. */
+  if ((heard + 1) % 60 != 0)
+    heard++;
+  return MIN (heard * G_USEC_PER_SEC, now);
+}
+
 static gboolean
 export_all (Export *self, GPtrArray *chips, GKeyFile *state, GError **error)
 {
@@ -234,16 +252,20 @@ export_all (Export *self, GPtrArray *chips, GKeyFile *state, GError **error)
       Core2DbusChip *chip = g_ptr_array_index (chips, i);
       const char *address = core2_dbus_chip_get_address (chip);
       guint64 since = 0;
+      guint64 until = self->now;
 
       if (state != NULL)
-        since = g_key_file_get_uint64 (state, address, KEY_UNTIL, NULL);
-      /* The clock was set back: there is nothing after the end of the last export yet. */
-      if (since >= self->until)
+        {
+          since = g_key_file_get_uint64 (state, address, KEY_UNTIL, NULL);
+          until = get_settled (chip, self->now);
+        }
+      /* It was not heard since, or the clock was set back: there is nothing yet. */
+      if (since >= until)
         continue;
-      if (!export_chip (self, chip, since, error))
+      if (!export_chip (self, chip, since, until, error))
         return FALSE;
       if (state != NULL)
-        g_key_file_set_uint64 (state, address, KEY_UNTIL, self->until);
+        g_key_file_set_uint64 (state, address, KEY_UNTIL, until);
     }
   return TRUE;
 }
@@ -277,7 +299,7 @@ print_done (const Export *self, gboolean json)
       ctl_json_add_string (builder, "file", option_output);
       ctl_json_add_string (builder, "format", self->format);
       ctl_json_add_uint (builder, "rows", TRUE, self->rows);
-      ctl_json_add_time (builder, "until", self->until);
+      ctl_json_add_time (builder, "until", option_since_last ? 0 : self->now);
       json_builder_end_object (builder);
       ctl_json_print (builder, FALSE);
     }
@@ -297,9 +319,10 @@ finish (Export *self, GKeyFile *state, GError **error)
       g_set_error_literal (error, CTL_ERROR, CTL_EXIT_NO_DATA,
                            option_since_last
                                ? "nothing new has been counted.\n"
-                                 "The minute that is running comes when it has ended."
-                               : "nothing has been counted yet.\n"
-                                 "Shake a chip so that core2d can connect, and walk a minute.");
+                                 "The minute in which a chip was heard last comes when it is heard again."
+                               : "there is nothing to export yet.\n"
+                                 "A minute comes when it has ended. Where no chip is connected: "
+                                 "shake one, and walk.");
       return FALSE;
     }
   return ctl_file_commit (self->file, error) && (state == NULL || save_state (state, error));
@@ -308,7 +331,7 @@ finish (Export *self, GKeyFile *state, GError **error)
 gboolean
 ctl_verb_export (CtlContext *context, GError **error)
 {
-  Export self = { .context = context, .until = ctl_now () };
+  Export self = { .context = context, .now = ctl_now () };
   g_autoptr (GPtrArray) chips = NULL;
   g_autoptr (GKeyFile) state = NULL;
   gboolean done;

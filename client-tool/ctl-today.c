@@ -56,8 +56,8 @@ print_today_json (GPtrArray *chips, guint64 steps, guint goal, gboolean pair)
 static void
 print_today (GPtrArray *chips, guint64 steps, guint goal, gboolean pair)
 {
-  printf ("%s%" G_GUINT64_FORMAT "%s steps today", ctl_style (stdout, CTL_STYLE_BOLD), steps,
-          ctl_style (stdout, CTL_STYLE_NONE));
+  printf ("%s%" G_GUINT64_FORMAT "%s step%s today", ctl_style (stdout, CTL_STYLE_BOLD), steps,
+          ctl_style (stdout, CTL_STYLE_NONE), steps == 1 ? "" : "s");
   if (goal != 0)
     {
       g_autofree char *bar = ctl_format_bar (steps, goal, BAR_WIDTH, ctl_is_utf8 ());

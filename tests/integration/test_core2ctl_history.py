@@ -25,7 +25,18 @@ from typing import Any
 import pytest
 from fake_polkit import FakePolkit
 from gi.repository import GLib
-from harness import SOURCE, Bus, Core2d, Result, build_directory, chip_address, wait_for
+from harness import (
+    SOURCE,
+    Bus,
+    Core2d,
+    Result,
+    VirtualBluez,
+    VirtualChips,
+    VirtualClock,
+    build_directory,
+    chip_address,
+    wait_for,
+)
 from harness.terminal import Terminal
 
 Run = Callable[..., Result]
@@ -269,6 +280,58 @@ def test_export_since_last(ctl: World, tmp_path: Path) -> None:
     rest = list(csv.DictReader(io.StringIO(ctl("export", "--since-last").stdout)))
     assert [row["chip"] for row in rest] == [chip_address(1)] * 10
     ctl("export", "--since-last", status=7)
+
+
+def test_steps_made_while_away_are_exported_once(
+    bus: Bus,
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    core2d: StartDaemon,
+    run_command: Run,
+    tmp_path: Path,
+) -> None:
+    """A chip tells in the morning what was walked since the evening; an export was made in the night between."""
+    clock = VirtualClock(bus, datetime.datetime(2026, 5, 1, 22, 0, 5, tzinfo=datetime.UTC))
+    virtual_bluez()
+    quirks = ["--quirk=idle-timeout=0", "--quirk=midnight-reset=false"]
+    hands = virtual_chip("hci1", args=["--walk=0", *quirks])[0]
+    chip = core2d().add_counting(0)
+    walked = 0
+
+    def walk(steps: int) -> None:
+        nonlocal walked
+        walked += steps
+        hands.call("Step", steps)
+        clock.wait(lambda: chip.get("StepsTotal") == walked, "the steps")
+
+    def export() -> list[dict[str, Any]]:
+        env = {"XDG_STATE_HOME": str(tmp_path)}
+        result = run_command("core2ctl", "export", "--since-last", "--json", env=env)
+        assert result.status == 0, result
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    walk(30)
+    clock.add(120)
+    walk(5)
+    hands.call("Vanish")
+    chip.wait_property("State", lambda state: state != "ready")
+    clock.add(5 * 3600)
+    rows = export()
+    assert sum(row["steps"] for row in rows) in (30, 35)
+    hands.call("Step", 600)
+    clock.add(5 * 3600)
+    hands.call("Appear")
+    walked += 600
+    clock.wait(lambda: chip.get("StepsTotal") == walked, "the steps of the night")
+    for _ in range(2):
+        clock.add(120)
+        walk(7)
+    rows += export()
+    # At most the minute in which it was heard last is missing; the night's estimate has two parts.
+    assert sum(row["steps"] for row in rows) in (walked - 7, walked)
+    night = [row["time"][:10] for row in rows if row["seconds"] > 3600]
+    assert night == ["2026-05-01", "2026-05-02"]
+    assert len({(row["time"], row["kind"]) for row in rows}) == len(rows)
 
 
 def test_progress_of_an_export(ctl: World, bus: Bus, tmp_path: Path) -> None:
