@@ -30,6 +30,8 @@ static void
 show (DeskAdd *self)
 {
   gboolean any = g_list_model_get_n_items (self->found) > 0 && self->problem == NULL;
+  g_autofree char *escaped
+      = self->problem != NULL ? g_markup_escape_text (self->problem, -1) : NULL;
 
   gtk_stack_set_visible_child_name (self->stack, any ? "found" : "empty");
   gtk_spinner_set_spinning (self->spinner, self->looking);
@@ -38,8 +40,8 @@ show (DeskAdd *self)
                                           : self->looking       ? "Looking for Chips"
                                                                 : "No Chip Found");
   adw_status_page_set_description (
-      self->empty, self->problem != NULL ? self->problem
-                                         : "A chip sleeps most of the time. Shake it to wake it.");
+      self->empty, escaped != NULL ? escaped
+                                   : "A chip sleeps most of the time. Shake it to wake it.");
 }
 
 static void

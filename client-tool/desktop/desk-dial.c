@@ -13,6 +13,7 @@ struct _DeskDial
   gboolean known;
   guint16 x;
   guint16 y;
+  guint largest; /* of the values so far */
 };
 
 G_DEFINE_FINAL_TYPE (DeskDial, desk_dial, GTK_TYPE_WIDGET)
@@ -29,12 +30,26 @@ draw_cross (cairo_t *cr, double size)
   cairo_stroke (cr);
 }
 
+/* What the full width stands for. The unit is not known: perhaps degrees, else a power of two that
+ * holds all values so far. */
+static guint
+get_full (const DeskDial *self)
+{
+  guint full = 512;
+
+  if (self->largest <= 360)
+    return 360;
+  while (full < self->largest)
+    full *= 2;
+  return full;
+}
+
 static void
 desk_dial_snapshot (GtkWidget *widget, GtkSnapshot *snapshot)
 {
   DeskDial *self = DESK_DIAL (widget);
   double size = MIN (gtk_widget_get_width (widget), gtk_widget_get_height (widget));
-  double room = size - 2 * DOT_RADIUS;
+  double scale = (size - 2 * DOT_RADIUS) / get_full (self);
   cairo_t *cr = gtk_snapshot_append_cairo (snapshot, &GRAPHENE_RECT_INIT (0, 0, size, size));
 
   desk_draw_set_color (cr, widget, DESK_COLOR_TRACK);
@@ -42,8 +57,8 @@ desk_dial_snapshot (GtkWidget *widget, GtkSnapshot *snapshot)
   if (self->known)
     {
       desk_draw_set_color (cr, widget, DESK_COLOR_ACCENT);
-      cairo_arc (cr, DOT_RADIUS + room * self->x / G_MAXUINT16,
-                 size - DOT_RADIUS - room * self->y / G_MAXUINT16, DOT_RADIUS, 0, 2 * G_PI);
+      cairo_arc (cr, DOT_RADIUS + scale * self->x, size - DOT_RADIUS - scale * self->y, DOT_RADIUS,
+                 0, 2 * G_PI);
       cairo_fill (cr);
     }
   cairo_destroy (cr);
@@ -64,6 +79,8 @@ desk_dial_set_orientation (DeskDial *self, gboolean known, guint16 x, guint16 y)
   self->known = known;
   self->x = x;
   self->y = y;
+  if (known)
+    self->largest = MAX (self->largest, MAX (x, y));
   gtk_accessible_update_property (GTK_ACCESSIBLE (self), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, text,
                                   -1);
   gtk_widget_queue_draw (GTK_WIDGET (self));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "desk-history.h"
 
+#include <stdio.h>
+
 #include "desk-client.h"
 
 typedef struct
@@ -48,6 +50,28 @@ find_steps (GVariant *rows, const char *date, guint *steps)
   return FALSE;
 }
 
+/* When core2d's days begin later than the calendar's, the day that is running may be that of
+ * yesterday: the last of which something is known, where it has steps. */
+static void
+find_today (Loading *self, GVariant *rows)
+{
+  gsize n_rows = g_variant_n_children (rows);
+  const char *date;
+  int year, month, day;
+  GDateTime *last;
+
+  if (n_rows == 0 || core2_dbus_chip_get_steps_today (self->chip) == 0)
+    return;
+  g_variant_get_child (rows, n_rows - 1, "(&su@a{sv})", &date, NULL, NULL);
+  if (sscanf (date, "%4d-%2d-%2d", &year, &month, &day) != 3)
+    return;
+  last = g_date_time_new_local (year, month, day, 12, 0, 0);
+  if (last == NULL)
+    return;
+  g_date_time_unref (self->today);
+  self->today = last;
+}
+
 /* @rows may be NULL: then only today is known. */
 static void
 show (Loading *self, GVariant *rows)
@@ -55,6 +79,8 @@ show (Loading *self, GVariant *rows)
   guint goal = core2_dbus_chip_get_daily_goal (self->chip);
   DeskDay days[DESK_WEEK_DAYS] = { 0 };
 
+  if (rows != NULL)
+    find_today (self, rows);
   for (int i = 0; i < DESK_WEEK_DAYS; i++)
     {
       int ago = DESK_WEEK_DAYS - 1 - i;
@@ -101,7 +127,7 @@ desk_history_load_week (Core2DbusChip *chip, DeskWeek *week, GCancellable *cance
   loading->chip = g_object_ref (chip);
   loading->week = g_object_ref (week);
   loading->today = g_date_time_new_now_local ();
-  first = format_day (loading->today, DESK_WEEK_DAYS - 1, "%Y-%m-%d");
+  first = format_day (loading->today, DESK_WEEK_DAYS, "%Y-%m-%d");
   last = format_day (loading->today, 0, "%Y-%m-%d");
   g_dbus_connection_call (g_dbus_proxy_get_connection (proxy), DESK_BUS_NAME,
                           g_dbus_proxy_get_object_path (proxy), DESK_BUS_NAME ".History",

@@ -19,6 +19,7 @@ struct _DeskPage
   Core2DbusChip *chip;
   GCancellable *cancellable;
   gboolean updating; /* the widgets are being set from the chip, not by the user */
+  guint steps_today; /* that are shown */
 
   DeskRing *ring;
   GtkLabel *cadence;
@@ -58,12 +59,18 @@ show_steps (DeskPage *self)
 {
   g_autofree char *total = desk_text_number (core2_dbus_chip_get_steps_total (self->chip));
   guint today = core2_dbus_chip_get_steps_today (self->chip);
+  guint before = self->steps_today;
   guint cadence = core2_dbus_chip_get_cadence (self->chip);
   g_autofree char *pace
       = cadence > 0 ? g_strdup_printf ("%u steps a minute", cadence) : g_strdup ("Standing still");
 
   desk_ring_set_steps (self->ring, today, core2_dbus_chip_get_daily_goal (self->chip));
-  desk_week_set_today (self->week, today);
+  self->steps_today = today;
+  /* Another day has begun, or its first steps were made: the bars move on. */
+  if (today < before || (today > 0 && before == 0))
+    desk_history_load_week (self->chip, self->week, self->cancellable);
+  else
+    desk_week_set_today (self->week, today);
   gtk_label_set_text (self->cadence, pace);
   adw_action_row_set_subtitle (self->total_row, total);
 }
@@ -385,6 +392,7 @@ desk_page_new (DeskClient *client, Core2DbusChip *chip)
 
   self->client = g_object_ref (client);
   self->chip = g_object_ref (chip);
+  self->steps_today = core2_dbus_chip_get_steps_today (chip);
   g_signal_connect_object (chip, "notify", G_CALLBACK (on_chip_notify), self, G_CONNECT_SWAPPED);
   show_steps (self);
   show_connection (self);

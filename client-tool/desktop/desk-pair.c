@@ -28,9 +28,11 @@ G_DEFINE_FINAL_TYPE (DeskPair, desk_pair, ADW_TYPE_WINDOW)
 static void
 say (DeskPair *self, const char *icon, const char *title, const char *description)
 {
+  g_autofree char *escaped = g_markup_escape_text (description, -1);
+
   adw_status_page_set_icon_name (self->status, icon);
   adw_status_page_set_title (self->status, title);
-  adw_status_page_set_description (self->status, description);
+  adw_status_page_set_description (self->status, escaped);
 }
 
 static gboolean

@@ -6,7 +6,7 @@ Usage: desk-eyes.py PATTERN [reach]
 
 PATTERN is a regular expression for a whole line "ROLE: NAME (DESCRIPTION) [VALUE]", of which the
 parts that are empty are left out. The line is printed when it is there; with reach, when the
-keyboard's focus is there, and until then the Tab key is pressed. Without a match in 40 s the whole
+keyboard's focus is there, and until then the Tab key is pressed. Without a match in 90 s the whole
 tree is printed, and the status is 1.
 """
 

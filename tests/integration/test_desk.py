@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,6 +141,29 @@ def test_steps(shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Scree
     screen.see(r"list item: Mum <3, 12 steps today, Connected")
     screen.see(r"image: Steps of the last seven days \(.*: nothing counted, .*day: 12\)")
     screen.see(r"label: 62 %")
+
+
+def test_a_new_day(
+    shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen, tmp_path: Path
+) -> None:
+    """The page stays open while the day ends, which began in the evening; the bars of the week move on by one."""
+    zone = {"TZ": f"NOON{datetime.datetime.now(datetime.UTC).hour - 12:+d}"}
+    configuration = tmp_path / "core2d.conf"
+    configuration.write_text("[Days]\nDayStart=18:00\n")
+    daemon = core2d(f"--config={configuration}", env=zone)
+    chip = daemon.add_counting(0)
+    screen.env |= zone
+    screen.open()
+    shoes[0].call("Step", 12)
+    week = r"image: Steps of the last seven days "
+    screen.see(week + r"\(.*: nothing counted, \w+day: 12\)")
+    # As if it was midnight: noon is in another day now.
+    configuration.write_text("[Days]\nDayStart=00:00\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    chip.wait_property("StepsToday", 0)
+    screen.see(week + r"\(.*: nothing counted, \w+day: 12, \w+day: 0\)")
+    shoes[0].call("Step", 5)
+    screen.see(week + r"\(.*: nothing counted, \w+day: 12, \w+day: 5\)")
 
 
 def test_ring_is_drawn(shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen) -> None:
