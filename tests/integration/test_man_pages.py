@@ -15,7 +15,7 @@ from harness import SOURCE, Result, build_directory
 
 Run = Callable[..., Result]
 
-WRITTEN = sorted(SOURCE.glob("*/*.[1-9]"))
+WRITTEN = sorted(page for folder in ("client-tool", "daemon") for page in SOURCE.glob(f"{folder}/**/*.[1-9]"))
 INTERFACES = build_directory() / "dbus-interfaces" / "org.example.Core2.5"
 CORE2D = build_directory() / "daemon" / "core2d"
 XML = sorted((SOURCE / "dbus-interfaces").glob("org.example.Core2*.xml"))
@@ -50,7 +50,10 @@ def test_all_pages_are_installed(run_command: Run) -> None:
     result = run_command("meson", "introspect", "--installed", build_directory())
     installed = {Path(target).name.removesuffix(".gz") for target in json.loads(result.stdout).values()}
     assert {page.name for page in [*WRITTEN, INTERFACES]} <= installed
-    assert {"core2ctl.1", "core2d.8", "core2d.conf.5", "org.example.Core2.5"} <= installed
+    assert {
+        "core2ctl.1", "core2d.8", "core2d.conf.5", "core2-history.5", "core2-desk.1", "core2-notify.8",
+        "org.example.Core2.5",
+    } <= installed  # fmt: skip
 
 
 def test_references_lead_somewhere() -> None:
@@ -94,9 +97,16 @@ def test_configuration_page_has_every_option() -> None:
             assert f"from {low} to {high}" in text, name
 
 
-def test_daemon_page_has_every_option(run_command: Run) -> None:
-    shown = run_command(CORE2D, "--help").stdout
-    section = plain(SOURCE / "daemon" / "core2d.8").split(".SH OPTIONS\n")[1].split(".SH ")[0]
+@pytest.mark.parametrize(
+    ("page", "program"),
+    [
+        ("daemon/core2d.8", "daemon/core2d"),
+        ("client-tool/notify/core2-notify.8", "client-tool/notify/core2-notify"),
+    ],
+)
+def test_page_has_every_option(run_command: Run, page: str, program: str) -> None:
+    shown = run_command(build_directory() / program, "--help").stdout
+    section = plain(SOURCE / page).split(".SH OPTIONS\n")[1].split(".SH ")[0]
     assert set(re.findall(r"--[a-z][a-z-]+", section)) == set(re.findall(r"--[a-z][a-z-]+", shown))
 
 
