@@ -142,6 +142,49 @@ def test_json_of_status_has_stable_names(ctl: World) -> None:
     assert chip["last_error"] is None
 
 
+#: Every verb with --json, in an order in which each has something to tell; `pair`, `watch` and `export` have
+#: tests of their own, and `metrics` has a format of its own.
+JSON_RUNS = [
+    ["status"], ["scan", "--timeout", "1"], ["today"], ["goal"], ["goal", "100"], ["history", "--days", "2"],
+    ["history", "--weeks", "2"], ["steps"], ["steps", "--fresh"], ["battery"], ["battery", "--fresh"],
+    ["orientation", "--fresh"], ["info"], ["info", "--fresh"], ["time"], ["time", "--set"],
+    ["set", "alias", ""], ["diagnose"], ["key", "show"], ["disconnect"], ["connect"], ["add", chip_address()],
+    ["remove", chip_address()],
+]  # fmt: skip
+JSON_TIMES = re.compile(r"time|last_seen|last_connected|\w+_updated|updated|\w+_deadline")
+ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+
+
+def check_json(value: Any, name: str = "") -> int:
+    """Names and values are as core2ctl(1) promises; the number of times among them."""
+    if isinstance(value, dict):
+        assert value and all(re.fullmatch(r"[a-z][a-z0-9_]*", member) for member in value), value
+        return sum(check_json(child, member) for member, child in value.items())
+    if isinstance(value, list):
+        return sum(check_json(child) for child in value)
+    # What is not known is null, and no text that has to be known.
+    assert value not in ("", "unknown", "never", 255) or name == "battery_status", (name, value)
+    if not JSON_TIMES.fullmatch(name) or value is None:
+        return 0
+    assert ISO_8601.fullmatch(value), (name, value)
+    return 1
+
+
+def test_json_of_every_verb(ctl: World) -> None:
+    ctl.daemon.chip(0).call("SetKey", bytes(range(16)))
+    ctl.chips[0].call("Step", 5)
+    ctl.daemon.chip(0).wait_property("StepsToday", 5)
+    times = {}
+    for argv in JSON_RUNS:
+        times[argv[0]] = times.get(argv[0], 0) + check_json(ctl.json(*argv))
+    # The names of times were recognised.
+    for verb in ("status", "steps", "battery", "orientation", "info", "time", "diagnose"):
+        assert times[verb] > 0, verb
+    tested = {argv[0] for argv in JSON_RUNS} | {"pair", "watch", "export", "metrics"}
+    assert tested == {line.split("\t")[0] for line in ctl("complete", "--", "").stdout.splitlines()}
+    assert ctl.error("metrics", status=2)["message"].startswith("metrics have a format of their own")
+
+
 def test_two_chips(
     virtual_bluez: StartBluez, virtual_chip: StartChips, core2d: StartDaemon, run_command: Run
 ) -> None:
