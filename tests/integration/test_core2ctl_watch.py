@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from gi.repository import Gio, GLib
-from harness import CORE2, Bus, Core2d, Process, VirtualBluez, VirtualChips, build_directory, chip_address
-from harness import wait_for
+from harness import CORE2, SOURCE, Bus, Core2d, Process, VirtualBluez, VirtualChips, build_directory
+from harness import chip_address, wait_for
 from harness.bus import DBUS
 from harness.terminal import Terminal
 
@@ -316,6 +316,33 @@ def test_progress_of_a_scan(world: World, terminal: StartTerminal) -> None:
     screen.send("\x03")
     assert screen.wait() == 130
     world.daemon.manager.wait_property("Scanning", False)
+
+
+#: How to start each shell without anybody's settings, and what has it know of core2ctl.
+SHELLS = {
+    "bash": (["bash", "--norc", "--noprofile", "-i"], "source {completion}/core2ctl.bash"),
+    "fish": (["fish", "--no-config", "-i"], "source {completion}/core2ctl.fish"),
+    "zsh": (["zsh", "-f", "-i"], "fpath=({completion} $fpath); autoload -U compinit; compinit -u -D"),
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_in_a_shell(world: World, bus: Bus, shell: str, tmp_path: Path) -> None:
+    """Somebody types the beginnings of words: the shell completes verb, option and chip, and quotes where that is needed."""
+    argv, setting = SHELLS[shell]
+    env = bus.env | {"PATH": f"{CORE2CTL.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    screen = Terminal(argv, env, columns=160)
+    setting = setting.format(completion=SOURCE / "client-tool" / "completion")
+    # In the answer, unlike in what was typed, the words stand together.
+    screen.send(setting + "; echo 're''ady'\n")
+    screen.wait_text("ready")
+    for typed in ("F1", "le", "my"):
+        seen = len(screen.text)
+        screen.send(f"core2ctl bat\t--c\t{typed}\t\n")
+        screen.wait_text("battery         62 %", seen)
+    screen.send("exit\n")
+    screen.wait()
+    screen.close()
 
 
 AGENT = """#!/usr/bin/python3
