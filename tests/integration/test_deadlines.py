@@ -12,7 +12,7 @@ import pytest
 from bluez_world import STEPS, MakeWorld
 from gi.repository import GLib
 from harness import Bus, BusError, Core2d, VirtualClock, chip_path
-from history_client import Export
+from history_client import INTERFACE, Export, days_of
 
 ERROR = "org.example.Core2.Error."
 
@@ -77,6 +77,38 @@ def test_export_that_nobody_reads(clock: VirtualClock, make_world: MakeWorld) ->
         os.close(reader)
         os.close(writer)
     assert world.daemon.chip(0).get("State") == "ready"
+
+
+def test_a_day_that_begins_at_four(bus: Bus, make_world: MakeWorld, tmp_path: Path) -> None:
+    """Its steps and its goal begin anew, without a sample; what was walked in the night is the day before's."""
+    clock = VirtualClock(bus, datetime(2026, 5, 2, 3, 30, tzinfo=UTC))
+    configuration = tmp_path / "core2d.conf"
+    configuration.write_text("[Days]\nDayStart=04:00\n")
+    world = make_world(daemon_args=[f"--config={configuration}"])
+    history = world.daemon.chip(0, INTERFACE)
+    reached = history.signals("GoalReached")
+    world.chip.call("SetDailyGoal", 20)
+    world.hands.call("Step", 25)
+    assert reached.wait()[0].args == ("2026-05-01", 25)
+    world.hands.call("Step", 5)
+    world.chip.wait_property("StepsToday", 30)
+
+    # Nothing is asked of the chip while the time jumps: there would be no answer in time.
+    world.daemon.chip(0, "org.example.Core2.Info").wait_property("Updated", lambda time: time > 0)
+    world.daemon.wait_idle(world.chip)
+    four = datetime(2026, 5, 2, 4, tzinfo=UTC)
+    clock.add((four - clock.now()).total_seconds() - 60)
+    assert world.chip.get("StepsToday") == 30
+    clock.wait(lambda: world.chip.get("StepsToday") == 0, "the new day")
+    assert clock.now() >= four
+    assert world.chip.get("StepsTotal") == 30
+    # Steps may be as old as they are many, in seconds.
+    world.daemon.wait_idle(world.chip)
+    clock.add(60)
+    world.hands.call("Step", 22)
+    reached.wait(count=2)
+    assert reached.args == [("2026-05-01", 25), ("2026-05-02", 22)]
+    assert days_of(history) == {"2026-05-01": 30, "2026-05-02": 22}
 
 
 #: Gives core2d an /etc of its own.
