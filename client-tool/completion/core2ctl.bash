@@ -3,31 +3,34 @@
 
 _core2ctl()
 {
-  local line word files=
+  local i line word cur prefix files=
+  local -a words=()
   COMPREPLY=()
-  # An address has colons, at which bash would break the words.
-  local words cword cur
-  if declare -F _get_comp_words_by_ref >/dev/null; then
-    _get_comp_words_by_ref -n : words cword cur
-  else
-    words=("${COMP_WORDS[@]}") cword=$COMP_CWORD cur=${COMP_WORDS[COMP_CWORD]}
-  fi
+  # An address has colons, at which bash breaks the words: they are put together again.
+  for ((i = 1; i <= COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    if ((i > 1)) && [[ $word == :* || ${COMP_WORDS[i - 1]} == *: ]]; then
+      words[-1]+=$word
+    else
+      words+=("$word")
+    fi
+  done
+  cur=${words[-1]}
+  # Bash completes what stands behind the last colon.
+  prefix=${cur%"${cur##*:}"}
 
   while IFS= read -r line; do
     if [[ $line == :files ]]; then
       files=1
     elif [[ -n $line ]]; then
       printf -v word %q "${line%%$'\t'*}"
-      COMPREPLY+=("$word")
+      COMPREPLY+=("${word#"$prefix"}")
     fi
-  done < <(core2ctl complete -- "${words[@]:1:cword}" 2>/dev/null)
+  done < <(core2ctl complete -- "${words[@]}" 2>/dev/null)
 
   if [[ -n $files ]]; then
     compopt -o filenames
     mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-  fi
-  if declare -F __ltrim_colon_completions >/dev/null; then
-    __ltrim_colon_completions "$cur"
   fi
 }
 complete -F _core2ctl core2ctl

@@ -336,7 +336,7 @@ def test_completion_in_a_shell(world: World, bus: Bus, shell: str, tmp_path: Pat
     # In the answer, unlike in what was typed, the words stand together.
     screen.send(setting + "; echo 're''ady'\n")
     screen.wait_text("ready")
-    for typed in ("F1", "le", "my"):
+    for typed in ("F1", "F1:4F:B", "F1:4F:", "le", "my"):
         seen = len(screen.text)
         screen.send(f"core2ctl bat\t--c\t{typed}\t\n")
         screen.wait_text("battery         62 %", seen)
