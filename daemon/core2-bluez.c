@@ -115,6 +115,7 @@ list_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
                          error != NULL ? error->message : g_strerror (-r));
       core2_bluez_remove_everything (self);
       self->list_retry = g_timeout_add_seconds (LIST_RETRY_S, on_list_retry, self);
+      self->events->adapters_changed (self->user_data);
       return;
     }
   self->listed = TRUE;

@@ -328,7 +328,10 @@ chip_advance (Core2Chip *self)
       chip_no_pause (self);
       self->failures = 0;
       self->adapter_was_off = TRUE;
-      if (strcmp (self->status_text, no_bluetooth) != 0)
+      /* Until it has been asked whether there is Bluetooth, that there is none is no error. */
+      if (!core2_bluez_is_settling (self->services->bluez)
+          && (strcmp (self->last_error, core2_error_get_name (code)) != 0
+              || strcmp (self->status_text, no_bluetooth) != 0))
         chip_set_last_error (self, core2_error_get_name (code), no_bluetooth);
       chip_set_state (self, CHIP_WAITING, no_bluetooth);
       return;

@@ -232,6 +232,9 @@ void
 chip_handshake_key_changed (Core2Chip *self)
 {
   set_paired (self, core2_store_has_key (self->services->store, self->record->address));
+  /* What the chip says now is about the key before. */
+  if (!self->auth.pairing)
+    chip_handshake_abort (self);
   if (self->state == CHIP_READY)
     chip_handshake_ready (self);
 }

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gi.repository import GLib
-from harness import Core2d, Remote, VirtualBluez, wait_for
+from harness import HCI0, Core2d, Remote, VirtualBluez, wait_for
 
+CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 ERROR = "org.example.Core2.Error."
 OLD_KEY = bytes(range(0x30, 0x40))
 OTHER_KEY = bytes(range(0xA0, 0xB0))
@@ -40,6 +41,15 @@ class Shoe:
         for name, value in values.items():
             variant = value if isinstance(value, GLib.Variant) else GLib.Variant("s", value)
             self.hands.call("SetQuirk", name.replace("_", "-"), variant)
+
+    def find_characteristic(self, uuid: str) -> str:
+        """Its path."""
+        objects = self.bluez.bus.managed_objects("org.bluez", "/")
+        return next(
+            path
+            for path, interfaces in objects.items()
+            if interfaces.get(CHARACTERISTIC, {}).get("UUID") == uuid and path.startswith(HCI0)
+        )
 
     def pair(self, **options: GLib.Variant) -> None:
         self.chip.call("Pair", options)

@@ -74,6 +74,15 @@ def test_without_bluez(world: World, run_command: Any) -> None:
     world.bluez.start()
 
 
+def test_start_is_no_error(world: World) -> None:
+    """core2d does not take Bluetooth for missing while it asks for it."""
+    world.daemon.stop()
+    world.hands.wait_property("Connected", False)
+    world.daemon.start()
+    world.ready_again()
+    assert world.chip.call("GetErrors") == []
+
+
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_nothing_secret(world: World, run_command: Any, form: list[str]) -> None:
     world.hands.call("SetKey", KEY)

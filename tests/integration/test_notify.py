@@ -179,7 +179,7 @@ def test_rejected_key(shoe: Shoe, desktop: Desktop) -> None:
     shoe.reconnect()
     shoe.chip.call("SetKey", KEY)
     shoe.reconnect()
-    shoe.chip.wait_property("LastError", "")
+    shoe.hands.wait_property("Authenticated", True)
     shoe.hands.call("SetKey", bytes(16))
     shoe.reconnect()
     desktop.wait_shown(2)

@@ -17,6 +17,10 @@ STEPS = {
 }
 
 
+AUTHENTICATION = "00000009-0000-3512-2118-0009af100700"
+#: The chip's verdict on the answer to its random number.
+REJECTED = b"\x10\x03\x04"
+
 #: Until when a person has time for the shake.
 ONE_SECOND = GLib.Variant("u", 1)
 
@@ -364,3 +368,27 @@ def test_cancelled_and_left(shoe: Shoe) -> None:
     shoe.wait_key()
     assert shoe.chip.get("LastError") == ""
     assert "pair again" not in shoe.chip.get("StatusText")
+
+
+def test_late_rejection_of_a_replaced_key(shoe: Shoe) -> None:
+    """What the chip says of a key after SetKey has replaced it tells nothing of the new one."""
+    shoe.give_key()
+    shoe.quirks(auth_verify="silent")
+    shoe.hands.call("SetKey", OTHER_KEY)
+    writes = shoe.bluez.control.call("CallCount", "GattCharacteristic1.WriteValue")
+    shoe.reconnect()
+    # It asks for the chip's random number, and answers that.
+    wait_for(
+        lambda: shoe.bluez.control.call("CallCount", "GattCharacteristic1.WriteValue") == writes + 2,
+        what="the old key's answer",
+    )
+    # A read that takes long keeps the authentication with the new key waiting.
+    shoe.quirks(auth_verify="check", read_delay=GLib.Variant("u", 1000))
+    reading = shoe.chip.call_async("ReadBattery")
+    shoe.chip.call("SetKey", OTHER_KEY)
+    shoe.bluez.control.call("EmitValue", shoe.find_characteristic(AUTHENTICATION), REJECTED, {})
+    reading.wait()
+    shoe.hands.wait_property("Authenticated", True)
+    shoe.daemon.wait_idle(shoe.chip)
+    assert shoe.chip.get("Paired")
+    assert ERROR + "KeyRejected" not in shoe.chip.announced("LastError")
