@@ -39,6 +39,9 @@ def test_life_of_a_package(package, bus, core2, chips):
     model = chips("hci1")["hci1"]
     dpkg("--install", package)
     assert systemctl("is-enabled", UNIT) == "enabled"
+    for timer in ("core2-export.timer", "core2-metrics.timer"):
+        assert shell("systemctl", "is-enabled", timer, check=False).stdout == "disabled\n"
+        assert shell("systemctl", "is-active", timer, check=False).stdout == "inactive\n"
     first = main_process(core2)
     chip = core2.add(0, alias=GLib.Variant("s", "left shoe"))
     walk(chip, model, 20)
