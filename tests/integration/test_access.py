@@ -273,6 +273,25 @@ def test_too_many(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
     other.close(None, None)
 
 
+def test_too_many_of_all(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
+    """Nor can many clients together; it ends with the answers."""
+    goal = GLib.Variant("(u)", (1,))
+    crowd = [bus.connect() for _ in range(3)]
+    calls = []
+    for client in crowd:
+        calls += [bus.call_async(*CHIP, "SetDailyGoal", goal, client, INTERACTIVE) for _ in range(16)]
+        bus.call_async(CORE2, "/", "org.freedesktop.DBus.Peer", "Ping", connection=client).wait()
+    with raises_bus_error(RATE_LIMITED):
+        bus.call(*CHIP, "SetDailyGoal", goal)
+    polkit.wait_question(3)
+    for question in polkit.questions:
+        question.answer(True)
+    for call in calls:
+        call.wait()
+    polkit.answer = (True, False)
+    bus.call(*CHIP, "SetDailyGoal", goal)
+
+
 @pytest.mark.parametrize(
     "error",
     [

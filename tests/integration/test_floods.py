@@ -24,8 +24,9 @@ STEPS = "00000007-0000-3512-2118-0009af100700"
 QUIET = ["--walk=0", "--quirk=idle-timeout=0"]
 MANAGER_PATH = f"{CORE2_PATH}/Manager"
 MANAGER = f"{CORE2}.Manager"
-#: Requests that one client may have waiting.
+#: Requests that one client may have waiting, and that all clients may.
 WAITING = 64
+WAITING_OF_ALL = 4096
 MIB = 1 << 20
 #: A sanitizer keeps what was freed, for a while, and notes about all memory: how many times as much there is then.
 SANITIZED = 8
@@ -109,6 +110,38 @@ def test_waiting_requests_of_one_client(world: World) -> None:
     other.wait()
     wait_for(lambda: all(read.done for read in reads), what="all answers")
     world.daemon.manager.call_async("FindChip", chip_address(), connection=greedy).wait()
+    world.serves()
+
+
+def test_waiting_requests_of_all_clients(world: World) -> None:
+    """Many clients have a limit together; beyond it nobody is served until some of them leave."""
+    world.hands.call("Vanish")
+    world.chip.wait_property("Connected", False)
+    crowd = [RawClient(world.bus) for _ in range(WAITING_OF_ALL // WAITING)]
+    for client in crowd:
+        reads = [client.message(CORE2, chip_path(), CORE2, "ReadSteps") for _ in range(WAITING)]
+        client.send(b"".join(reads))
+        # It is refused, after all that was sent before it.
+        client.call(CORE2, "/", "org.freedesktop.DBus.Peer", "Ping")
+        wait_for(lambda client=client: client.drain() > 0, what="the answer to Ping")
+    with raises_bus_error(ERROR + "RateLimited") as caught:
+        world.daemon.manager.call("FindChip", chip_address())
+    assert "all callers" in caught[0].message
+    assert world.is_bounded()
+
+    def is_served() -> bool:
+        try:
+            world.daemon.manager.call("FindChip", chip_address())
+        except BusError as error:
+            assert error.name == ERROR + "RateLimited", error
+            return False
+        return True
+
+    crowd.pop().close()
+    wait_for(is_served, what="an answer")
+    for client in crowd:
+        client.close()
+    world.hands.call("Appear")
     world.serves()
 
 

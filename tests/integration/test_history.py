@@ -179,6 +179,22 @@ def test_descriptors_that_cannot_be_used_are_refused(
     os.close(writer)
 
 
+def wait_end_of_pipe(reader: int) -> None:
+    """Wait until nobody can write to it any more, and close it."""
+    os.set_blocking(reader, False)
+
+    def at_end() -> bool:
+        try:
+            while os.read(reader, 65536):
+                pass
+        except BlockingIOError:
+            return False
+        return True
+
+    wait_for(at_end, what="the end of an export that was given up")
+    os.close(reader)
+
+
 @pytest.mark.parametrize("blocking", [True, False])
 def test_a_pipe_that_nobody_reads_blocks_nobody(
     daemon: Core2d, bus: Bus, blocking: bool
@@ -209,17 +225,27 @@ def test_a_pipe_that_nobody_reads_blocks_nobody(
     connection.close(None, None)
     for reader, writer in pipes:
         os.close(writer)
-        os.set_blocking(reader, False)
+        wait_end_of_pipe(reader)
 
-        def at_end(fd: int = reader) -> bool:
-            try:
-                while os.read(fd, 65536):
-                    pass
-            except BlockingIOError:
-                return False
-            return True
 
-        wait_for(at_end, what="the end of an export that was given up")
+def test_readings_of_all_clients(daemon: Core2d, bus: Bus) -> None:
+    """However many clients there are: sixteen readings at once, and more when one has ended."""
+    with_old_samples(daemon)
+    clients = [bus.connect() for _ in range(4)]
+    pipes = [os.pipe() for _ in range(16)]
+    for number, (_reader, writer) in enumerate(pipes):
+        Export(bus, writer, "csv", clients[number // 4])
+        os.close(writer)
+    for reader, _writer in pipes:
+        wait_for(lambda fd=reader: select.select([fd], [], [], 0)[0], what="the first rows")
+    with raises_bus_error("org.example.Core2.Error.RateLimited"):
+        history_of(daemon).call("GetDays", "", "")
+
+    clients[0].close(None, None)
+    for reader, _writer in pipes[:4]:
+        wait_end_of_pipe(reader)
+    history_of(daemon).call("GetDays", "", "")
+    for reader, _writer in pipes[4:]:
         os.close(reader)
 
 
