@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import re
 import shutil
@@ -80,6 +81,29 @@ def test_exposure(unit_path: Path) -> None:
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager", threshold]
     result = run(*command, unit_path)
     assert result.returncode == 0, result.stdout
+
+
+def test_each_weakness_has_its_reason(unit_path: Path) -> None:
+    """What systemd-analyze counts against the unit stands in it with a comment."""
+    command = ["systemd-analyze", "security", "--offline=true", "--json=short", unit_path]
+    items = json.loads(run(*command).stdout)
+    weak = {re.split(r"\W", item["name"])[0] for item in items if item["exposure"] not in (None, "0.0")}
+    assert len(items) > 50 and "RestrictAddressFamilies" in weak
+    text = unit_path.read_text()
+    for name in weak:
+        assert re.search(rf"^#.*\b{name}=|^#.*\n{name}=", text, re.MULTILINE), name
+
+
+def test_service_is_kept_running(unit_path: Path) -> None:
+    """Watched, started again however it ends, wanted by Bluetooth, with a state that is its own."""
+    unit = read_unit(unit_path)
+    expected = {
+        "Type": "dbus", "NotifyAccess": "main", "Restart": "always", "StateDirectory": "core2d",
+        "StateDirectoryMode": "0700", "LimitCORE": "0",
+    }  # fmt: skip
+    assert expected.items() <= dict(unit["Service"]).items()
+    assert int(unit["Service"]["WatchdogSec"].removesuffix("s")) > 0
+    assert unit["Install"]["WantedBy"] == "bluetooth.target"
 
 
 def test_activation(root: Path, unit_path: Path) -> None:
