@@ -36,6 +36,7 @@ struct Core2BluezConnect
   Core2BluezDevice *device;
   Attempt *attempt;              /* NULL while it waits in the queue */
   gint64 started;                /* monotonic, of the pending call */
+  gint64 queued;                 /* monotonic, since when it waits */
   gboolean urgent;               /* the device is said to be awake: until it had its turn */
   gboolean while_discovering;
   guint timeout_ms;
@@ -150,16 +151,26 @@ may_displace (const Core2BluezConnect *connect, gboolean urgent)
              || g_get_monotonic_time () - connect->started >= PENDING_SLICE_US);
 }
 
-/* Takes its place from the connect that has been pending longest. */
+/* A sleeper waits for as long as others have their turn, else whoever it displaces would take the place of the
+ * next one at once, and so on through all of them. */
 static gboolean
-make_room (Core2Bluez *self, gboolean urgent)
+has_waited (const Core2BluezConnect *connect)
+{
+  return connect->urgent || g_get_monotonic_time () - connect->queued >= PENDING_SLICE_US;
+}
+
+/* Takes its place from the connect that has been pending longest, for @waiting. */
+static gboolean
+make_room (Core2Bluez *self, const Core2BluezConnect *waiting)
 {
   Core2BluezConnect *oldest = NULL;
 
+  if (!has_waited (waiting))
+    return FALSE;
   for (GList *l = self->connects.head; l != NULL; l = l->next)
     {
       Core2BluezConnect *connect = l->data;
-      if (may_displace (connect, urgent) && (oldest == NULL || connect->started < oldest->started))
+      if (may_displace (connect, waiting->urgent) && (oldest == NULL || connect->started < oldest->started))
         oldest = connect;
     }
   if (oldest == NULL)
@@ -167,14 +178,15 @@ make_room (Core2Bluez *self, gboolean urgent)
   tell_bluez_to_cancel (self, oldest->device->path);
   abandon_attempt (oldest);
   oldest->urgent = FALSE;
+  oldest->queued = g_get_monotonic_time ();
   g_queue_remove (&self->connects, oldest);
   g_queue_push_tail (&self->connects, oldest);
   return TRUE;
 }
 
-/* Until somebody who waits for a place can have one. */
+/* Until @waiting, the first one that waits for a place, can have one. */
 static guint
-get_turn_ms (Core2Bluez *self)
+get_turn_ms (Core2Bluez *self, const Core2BluezConnect *waiting)
 {
   gint64 now = g_get_monotonic_time ();
   gint64 until = now + PENDING_SLICE_US;
@@ -185,6 +197,8 @@ get_turn_ms (Core2Bluez *self)
       if (connect->attempt != NULL)
         until = MIN (until, connect->started + PENDING_SLICE_US);
     }
+  if (!waiting->urgent)
+    until = MAX (until, waiting->queued + PENDING_SLICE_US);
   return (guint) (MAX (until - now, 0) / 1000 + 1);
 }
 
@@ -202,7 +216,7 @@ void
 core2_bluez_connects_advance (Core2Bluez *self)
 {
   gboolean held_up = FALSE;                  /* by a discovery, or an adapter that is off */
-  gboolean crowded = FALSE;
+  const Core2BluezConnect *crowded = NULL;   /* the first one for whom there is no room */
   guint n_coming = count_abandoned (self);   /* places that will be free in a moment */
 
   /* make_room() moves others in the queue, never the one that waits. */
@@ -217,14 +231,15 @@ core2_bluez_connects_advance (Core2Bluez *self)
         connect_send (connect);
       else if (n_coming > 0)
         n_coming--;
-      else if (!make_room (self, connect->urgent))
+      else if (!make_room (self, connect))
         {
-          crowded = TRUE;
+          crowded = connect;
           break;
         }
     }
-  if (self->turn_timer == 0 && (held_up || crowded))
-    self->turn_timer = g_timeout_add (held_up ? TURN_CHECK_MS : get_turn_ms (self), on_turn, self);
+  if (self->turn_timer == 0 && (held_up || crowded != NULL))
+    self->turn_timer = g_timeout_add (held_up ? TURN_CHECK_MS : get_turn_ms (self, crowded), on_turn,
+                                      self);
 }
 
 static void
@@ -245,6 +260,7 @@ core2_bluez_connect_start (Core2Bluez *self, Core2BluezDevice *device, Core2Blue
   g_return_if_fail (device->connect == NULL);
   connect->bluez = self;
   connect->device = device;
+  connect->queued = g_get_monotonic_time ();
   connect->urgent = how != CORE2_BLUEZ_CONNECT_ASLEEP;
   connect->while_discovering = how == CORE2_BLUEZ_CONNECT_WHILE_DISCOVERING;
   connect->timeout_ms = timeout_ms;

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bluez_world import ASLEEP, DEVICE, FEE0, PATIENCE, MakeWorld, World
 from gi.repository import GLib
-from harness import Remote, chip_address, device_path, wait_for
+from harness import Bus, Remote, VirtualClock, chip_address, device_path, wait_for
 
 NEVER_MS = 3_600_000
 #: Core2d's own limit, of Connect calls that are pending at once.
@@ -15,6 +15,10 @@ MAX_PENDING = 100
 def wait_asleep(chip: Remote) -> None:
     chip.wait_property("StatusText", ASLEEP, timeout=PATIENCE)
     assert chip.get("State") == "waiting"
+
+
+def wait_asleep_later(clock: VirtualClock, chip: Remote) -> None:
+    clock.wait(lambda: chip.get("StatusText") == ASLEEP, "the chip to be taken for asleep")
 
 
 def test_fifty_sleeping_chips_are_all_waited_for_at_once(make_world: MakeWorld) -> None:
@@ -52,7 +56,8 @@ def test_a_sleeping_chip_is_asked_for_again_when_bluez_gives_up(make_world: Make
     chip.wait_property("State", "ready", timeout=PATIENCE)
 
 
-def test_more_sleeping_chips_than_bluez_is_asked_for_at_once(make_world: MakeWorld) -> None:
+def test_more_sleeping_chips_than_bluez_is_asked_for_at_once(bus: Bus, make_world: MakeWorld) -> None:
+    clock = VirtualClock(bus)
     world = make_world(
         f"--connect-timeout={NEVER_MS}", chips=3, chip_args=["--asleep"], connected=False
     )
@@ -67,6 +72,15 @@ def test_more_sleeping_chips_than_bluez_is_asked_for_at_once(make_world: MakeWor
     for index, chip in enumerate(chips):
         world.chips[index].call("Shake")
         chip.wait_property("State", "ready", timeout=PATIENCE)
+
+    # One more than there are places: one gives its place to it, and three seconds later one to that one.
+    world.know(sleepers.stop)
+    wait_asleep_later(clock, world.daemon.add(sleepers.stop, ready=False))
+    world.control("ClearCalls")
+    begin = clock.monotonic()
+    clock.wait(lambda: clock.monotonic() - begin >= 15, "some turns")
+    turns = (clock.monotonic() - begin) / 3
+    assert 3 <= len(world.calls("Device1.Connect")) <= turns + 2
 
 
 def test_a_chip_that_is_heard_goes_first(make_world: MakeWorld) -> None:
