@@ -46,8 +46,9 @@ wait_for_ready (Core2Request *request)
   chip_advance_later (self);
 }
 
-void
-chip_request_when_ready (Core2Request *request, guint timeout_ms, Core2RequestRun run)
+/* @allowed: polkit has let the caller connect. */
+static void
+request_when_ready (Core2Request *request, guint timeout_ms, gboolean allowed, Core2RequestRun run)
 {
   Core2Chip *self = request->owner;
 
@@ -65,11 +66,17 @@ chip_request_when_ready (Core2Request *request, guint timeout_ms, Core2RequestRu
     }
   request->next = run;
   request->number = timeout_ms;
-  if (self->armed)
+  if (self->armed || allowed)
     wait_for_ready (request);
   else
     core2_request_authorize (request, self->services->access, "connect", self->record->address,
                              self->record->alias, wait_for_ready);
+}
+
+void
+chip_request_when_ready (Core2Request *request, guint timeout_ms, Core2RequestRun run)
+{
+  request_when_ready (request, timeout_ms, FALSE, run);
 }
 
 /* The first request that waits for @what. */
@@ -354,7 +361,7 @@ chip_method_fire_orientation_read (sd_bus_message *message, void *user_data, sd_
 static void
 set_time_allowed (Core2Request *request)
 {
-  chip_request_when_ready (request, READ_TIMEOUT_MS, chip_time_set);
+  request_when_ready (request, READ_TIMEOUT_MS, TRUE, chip_time_set);
 }
 
 int
