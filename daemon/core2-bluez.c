@@ -326,7 +326,10 @@ rate_device (const Core2BluezDevice *device)
 {
   if (!device->adapter->central)
     return 0;
-  return 1 + 4 * device->connected + 2 * device->adapter->powered;
+  /* What is said to be connected on an adapter that is off has not been told yet. */
+  if (!device->adapter->powered)
+    return 1;
+  return device->connected ? 3 : 2;
 }
 
 Core2BluezDevice *

@@ -22,7 +22,7 @@ search_done (const sd_bus_error *error, gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  if (self->device != NULL)
+  if (self->device != NULL && self->device->adapter->powered)
     return;
   if (chip_has_ready_requests (self) && error == NULL)
     chip_pause (self, 0);          /* somebody waits for it now */

@@ -212,9 +212,11 @@ linked (Core2Chip *self)
       /* Signals get lost, are false or come late around the begin of a link: ask. */
       core2_bluez_refresh_device (self->services->bluez, self->device);
       chip_clear_deadline (self);
-      chip_start_timer (self, &self->deadline, self->services->config.ready_timeout * 1000,
-                        on_ready_deadline);
     }
+  /* Also for a session that was just ended: the services may not come again. */
+  if (self->deadline == NULL)
+    chip_start_timer (self, &self->deadline, self->services->config.ready_timeout * 1000,
+                      on_ready_deadline);
   if (!self->device->services_resolved)
     return;
   if (core2_bluez_device_find_characteristic (self->device, CORE2_UUID_STEPS) == NULL)
@@ -298,7 +300,9 @@ chip_advance (Core2Chip *self)
   Core2BluezDevice *best
       = core2_bluez_find_device (self->services->bluez, self->record->address);
 
-  if (best != self->device && (self->device == NULL || !self->device->connected))
+  /* A link that stands is kept; none does on an adapter that is off, whatever BlueZ says. */
+  if (best != self->device
+      && (self->device == NULL || !self->device->connected || !self->device->adapter->powered))
     set_device (self, best);
 
   if (!is_wanted (self))

@@ -95,6 +95,9 @@ on_disconnect_deadline (gpointer user_data)
   core2_call_cancel (&self->device_call);
   chip_set_state (self, CHIP_DISCONNECTED, "disconnected, though Bluetooth did not confirm it");
   chip_finish_disconnect_requests (self);
+  /* Wanted again meanwhile: then the link is used that is still there. */
+  if (!self->disconnect_wanted)
+    chip_advance_later (self);
 }
 
 static void
@@ -127,6 +130,7 @@ chip_go_away (Core2Chip *self)
 
   chip_stop_attempt (self);
   chip_no_pause (self);
+  self->dropping = FALSE;
   if (self->state == CHIP_DISCONNECTING && self->device != NULL && self->device->connected)
     return;
   chip_end_link (self);
@@ -148,7 +152,9 @@ core2_chip_release_link (Core2Chip *self)
     return;
   if (self->device->connect != NULL)
     core2_bluez_connect_cancel (self->services->bluez, self->device);
-  if (!self->session_started && self->state != CHIP_RESOLVING)
+  /* Also of a link that is being closed: the call that does it may not have been made yet. */
+  if (!self->session_started && !self->dropping && self->state != CHIP_RESOLVING
+      && self->state != CHIP_DISCONNECTING)
     return;
 
   sd_bus_message *message = core2_bluez_message_new (self->services->bluez, self->device->path,

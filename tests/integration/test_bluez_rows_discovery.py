@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from bluez_world import ASLEEP, DEVICE, PATIENCE, Call, MakeWorld, World
+from bluez_world import ADAPTER, ASLEEP, DEVICE, PATIENCE, Call, MakeWorld, World
 from gi.repository import GLib
-from harness import HCI0, Pending, chip_address, device_path, wait_for
+from harness import HCI0, Bus, Pending, VirtualClock, chip_address, device_path, wait_for
 
 #: A device that nothing can be but a chip: by its name.
 CHIP = {"Name": "HM0D"}
@@ -37,6 +37,30 @@ def test_row_01_no_held_discovery(world: World) -> None:
     world.adapter.wait_property("Discovering", True)
     world.adapter.wait_property("Discovering", False)
     assert scan_calls(world)[2:] == ["Adapter1.StartDiscovery", "Adapter1.StopDiscovery"]
+
+
+def test_row_01_no_held_discovery_on_another_adapter(bus: Bus, make_world: MakeWorld) -> None:
+    """The chip is known on an adapter that is off, and looked for on the other, with pauses there, too."""
+    clock = VirtualClock(bus)
+    world = make_world(centrals=2)
+    adapters = {path: world.bluez.remote(path, ADAPTER) for path in (HCI0, "/org/bluez/hci1")}
+    used = next(p for p, a in adapters.items() if a.get("Address") == world.chip.get("Adapter"))
+    (other,) = set(adapters) - {used}
+    world.control("SetInRange", "/org/bluez/hci2", False)
+    world.chip.wait_property("Connected", False)
+    if device_path(0, other) in bus.managed_objects("org.bluez", "/"):
+        adapters[other].call("RemoveDevice", device_path(0, other))
+    adapters[used].set("Powered", False)
+    clock.wait(lambda: "Adapter1.StopDiscovery" in scan_calls(world)[-1:], "the end of a search")
+    searches = len(scan_calls(world))
+    for _ in range(3):
+        # What core2d does at once it has done then.
+        clock.let_answer()
+        world.daemon.manager.get("Scanning")
+    assert len(scan_calls(world)) == searches
+    world.control("SetInRange", "/org/bluez/hci2", True)
+    world.chip.call("Connect", {})
+    world.ready_again()
 
 
 def discovers_at(log: list[Call], wanted: str) -> list[bool]:

@@ -166,8 +166,13 @@ def test_row_17_adapter_off_and_on(world: World, kind: str) -> None:
         world.chip.call("Connect", {"timeout": GLib.Variant("u", 1)})
     world.hands.call("Step", 6)
     world.fault("Device1.Connect", error="NotReady", message="Resource Not Ready", count=1)
+    before = len(world.calls("Device1.Connect"))
+    begin = GLib.get_monotonic_time()
     switch(True)
     world.ready_again()
+    # BlueZ is not asked at once, and again after a pause.
+    first, second, *_ = [call.time for call in world.calls("Device1.Connect")[before:]]
+    assert first - begin >= SECOND and second - first >= SECOND
     # Bluetooth is switched by people.
     assert {call.path for call in world.calls("Properties.Set")} == {device_path()}
 
@@ -177,6 +182,22 @@ def test_row_17_powered_off_without_disconnected(world: World) -> None:
     world.chip.wait_property("StatusText", lambda text: text.startswith("Bluetooth is "))
     assert world.chip.get("Connected") is False
     world.properties_changed(HCI0, ADAPTER, Powered=True)
+    world.ready_again()
+
+
+def test_row_17_powered_off_without_disconnected_beside_another(make_world: MakeWorld) -> None:
+    """The link that BlueZ still shows there keeps nobody from using the other adapter."""
+    world = make_world(centrals=2)
+    paths = {
+        world.bluez.remote(path, ADAPTER).get("Address"): path for path in (HCI0, "/org/bluez/hci1")
+    }
+    path = paths.pop(world.chip.get("Adapter"))
+    (other,) = paths
+    device = device_path(0, path)
+    world.properties_changed(path, ADAPTER, Powered=False)
+    world.bluez.remote(device, DEVICE).call("Disconnect")
+    world.properties_changed(device, DEVICE, Connected=True)
+    world.chip.wait_property("Adapter", other)
     world.ready_again()
 
 

@@ -60,6 +60,62 @@ def test_seen_chips_are_forgotten(clock: VirtualClock, make_world: MakeWorld) ->
     wanted.wait()
 
 
+@pytest.mark.parametrize("wanted", ["meanwhile", "later", "after-a-broken-link"])
+def test_disconnect_is_never_confirmed(
+    clock: VirtualClock, make_world: MakeWorld, wanted: str
+) -> None:
+    """bluetoothd neither answers Disconnect nor ends the link: who wants the chip again gets it all the same."""
+    world = make_world()
+    world.fault("Device1.Disconnect", never_answer=True)
+    if wanted == "after-a-broken-link":
+        world.fault("GattCharacteristic1.ReadValue", never_answer=True, count=1)
+        read = world.chip.call_async("ReadBattery")
+        clock.wait(lambda: read.done, "the end of a read without an answer")
+    disconnect = world.chip.call_async("Disconnect")
+    world.chip.wait_property("State", "disconnecting")
+    if wanted == "meanwhile":
+        connect = world.chip.call_async("Connect", {"timeout": GLib.Variant("u", 600)})
+        with pytest.raises(BusError, match="by another caller"):
+            disconnect.wait()
+        clock.wait(lambda: connect.done, "the connection")
+    else:
+        clock.wait(lambda: disconnect.done, "core2d to give up")
+        assert world.chip.get("State") == "disconnected"
+        connect = world.chip.call_async("Connect", {"timeout": GLib.Variant("u", 600)})
+    connect.wait()
+    world.ready_again()
+
+
+def test_no_free_slot_is_tried_seldom(clock: VirtualClock, make_world: MakeWorld) -> None:
+    """An adapter that holds no more connections is left alone for a minute, and then tried again."""
+    world = make_world()
+    limit = "le-connection-concurrent-connection-limit"
+    world.fault("Device1.Connect", error="Failed", message=limit, count=1)
+    world.lose_link()
+    world.chip.wait_property("LastError", ERROR + "ConnectionLimit")
+    assert clock.wait(lambda: world.chip.get("State") == "ready", "the next attempt") >= 55
+    world.ready_again()
+
+
+def test_attempts_in_vain(clock: VirtualClock, make_world: MakeWorld) -> None:
+    """A chip whose connections fail is tried ever more rarely, at most once a minute, and never given up."""
+    world = make_world()
+    world.control("ClearCalls")
+    world.fault("Device1.Connect", error="Failed", message="Input/output error")
+    world.lose_link()
+    begin = clock.monotonic()
+    while clock.monotonic() - begin < 900:
+        clock.add(5)
+        world.chip.get("State")
+        clock.let_answer()
+    # 1, 2, 4, 8, 16 and 32 s, then a minute each, or a quarter more.
+    minutes = (clock.monotonic() - begin) / 60
+    assert 12 <= len(world.calls("Device1.Connect")) <= 7 + minutes
+    world.control("ClearFaults")
+    clock.wait(lambda: world.chip.get("State") == "ready", "the next attempt")
+    world.ready_again()
+
+
 def test_export_that_nobody_reads(clock: VirtualClock, make_world: MakeWorld) -> None:
     """It is given up, with the reason; meanwhile everybody else is answered."""
     world = make_world()

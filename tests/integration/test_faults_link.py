@@ -225,6 +225,16 @@ def test_services_resolved(stage: Stages, when: str) -> None:
     one.ledger.settle()
 
 
+def test_services_go_before_they_are_used(stage: Stages) -> None:
+    """ServicesResolved turns false while core2d subscribes, and never true again: a new link is made."""
+    one = stage(config=HASTY)
+    STATES["subscribing"](one)
+    one.control("EmitProperties", device_path(), DEVICE, {"ServicesResolved": False}, [])
+    one.ledger.ping()
+    one.clear()
+    one.ledger.settle()
+
+
 @pytest.mark.parametrize("what", ["device", "characteristic", "service"])
 def test_objects_removed_without_a_word(stage: Stages, what: str) -> None:
     """No InterfacesRemoved: found out with the next call, at the latest with the next link."""

@@ -44,6 +44,19 @@ def test_f23_stopped_in_state(stage: Stages, state: str) -> None:
     one.ledger.settle()
 
 
+def test_f23_stopped_before_bluetoothd_was_told_to_disconnect(stage: Stages) -> None:
+    """Disconnect waits for an answer to something else first; the link is closed all the same."""
+    one = stage()
+    one.fault("Properties.Set", never_answer=True)
+    before = one.count_calls("Properties.Set")
+    one.chip.call_async("Disconnect")
+    one.wait_call("Properties.Set", before)
+    assert one.links
+    one.daemon.stop()
+    wait_for(lambda: one.links == [], what="the end of the link")
+    one.clear()
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_f24_killed_in_state(stage: Stages, state: str) -> None:
     """SIGKILL: what was published is there again, and the chip is taken over with its link."""
