@@ -2,6 +2,7 @@
 /* What somebody who is to help wants to know, in one piece. There is one report, as JSON; for people its tree
  * is printed with indentation. It holds no keys, and on wish nothing that tells one device from others. */
 #include <stdio.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 #include "ctl-error.h"
@@ -150,7 +151,10 @@ add_service (JsonBuilder *builder, const char *path, GVariant *properties, GVari
 static void
 add_device (JsonBuilder *builder, const char *path, GVariant *properties, GVariant *objects)
 {
-  ctl_json_add_string (builder, "adapter", lookup_string (properties, "Adapter"));
+  const char *adapter = NULL;
+
+  g_variant_lookup (properties, "Adapter", "&o", &adapter);
+  ctl_json_add_string (builder, "adapter", adapter != NULL ? strrchr (adapter, '/') + 1 : NULL);
   ctl_json_add_bool (builder, "connected", lookup_flag (properties, "Connected"));
   ctl_json_add_bool (builder, "services_resolved", lookup_flag (properties, "ServicesResolved"));
   ctl_json_add_bool (builder, "trusted", lookup_flag (properties, "Trusted"));
@@ -349,7 +353,8 @@ static char *
 shorten_addresses (const char *text)
 {
   g_autoptr (GRegex) regex
-      = g_regex_new ("\\b[0-9A-Fa-f]{2}(?:[:_-][0-9A-Fa-f]{2}){4}([:_-][0-9A-Fa-f]{2})\\b",
+      = g_regex_new ("(?<![0-9A-Fa-f])[0-9A-Fa-f]{2}(?:[:_-][0-9A-Fa-f]{2}){4}"
+                     "([:_-][0-9A-Fa-f]{2})(?![0-9A-Fa-f])",
                      G_REGEX_OPTIMIZE, 0, NULL);
 
   return g_regex_replace (regex, text, -1, 0, "..\\1", 0, NULL);

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from bluez_world import ERROR, STEPS, World
 from gi.repository import GLib
-from harness import Result, chip_address, wait_for
+from harness import Result, chip_address, device_path, wait_for
 
 KEY = bytes(range(0xC0, 0xD0))
 ADDRESS = re.compile(r"[0-9A-F]{2}([:_][0-9A-F]{2}){5}")
@@ -46,6 +46,7 @@ def test_report(world: World, run_command: Any) -> None:
     assert (ended["name"], ended["detail"]) == (ERROR + "NotConnected", "the connection ended")
     assert chip["last_error"] is None
     (device,) = chip["devices"]
+    assert device["adapter"] == "hci0"
     assert device["connected"] and device["trusted"]
     table = {
         characteristic["uuid"]: characteristic
@@ -90,7 +91,12 @@ def test_nothing_secret(world: World, run_command: Any, form: list[str]) -> None
     world.hands.wait_property("Authenticated", True)
     world.chip.call("SetAlias", "Anna's red shoe")
     world.daemon.manager.call("Scan", {"timeout": GLib.Variant("u", 1)})
+    # BlueZ and the bus name objects in what they say.
+    world.fault("Device1.Connect", error="Failed", message=f"no {device_path()}", count=1)
+    world.lose_link()
+    world.ready_again()
     full = diagnose(run_command, *form)
+    assert device_path() in full
     assert "Anna's red shoe" in full
     assert ADDRESS.search(full)
     short = diagnose(run_command, "--shorten-addresses", *form)
