@@ -130,7 +130,7 @@ def test_question(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
 
 
 @pytest.mark.parametrize("action, target, method, args", CASES)
-def test_denied(
+def test_f30_polkit_says_no(
     daemon: Core2d,
     polkit: FakePolkit,
     bus: Bus,
@@ -147,6 +147,30 @@ def test_denied(
     assert f"org.example.core2.{action}" in error[0].message
     assert [question.action for question in polkit.questions] == [f"org.example.core2.{action}"]
     assert read_state(bus) == before
+
+
+def test_denied_read_that_must_connect(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
+    """Who reads from a chip that keeps no connection must be allowed to connect it."""
+    before = read_state(bus)
+    polkit.answer = (False, False)
+    reads = ["ReadBattery", "ReadSteps", "ReadTime", "ReadInfo", "ReadOrientation"]
+    for method in [*reads, "FireOrientationRead"]:
+        polkit.questions.clear()
+        with raises_bus_error(DENIED):
+            bus.call(*CHIP, method)
+        assert [question.action for question in polkit.questions] == ["org.example.core2.connect"]
+    assert read_state(bus) == before
+
+
+def test_set_time_asks_once(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
+    """That a chip which keeps no connection is connected for it is in the one answer."""
+    polkit.answer = (True, False)
+    bus.call_async(*CHIP, "SetTime", GLib.Variant("(a{sv})", ({},)))
+    polkit.wait_question()
+    for _ in range(2):
+        bus.call(*CHIP[:2], "org.freedesktop.DBus.Peer", "Ping")
+        bus.synchronize()
+    assert [question.action for question in polkit.questions] == ["org.example.core2.connect"]
 
 
 def test_denied_export(daemon: Core2d, polkit: FakePolkit, bus: Bus, tmp_path: Path) -> None:
@@ -210,7 +234,7 @@ def test_interaction(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
     call.wait()
 
 
-def test_no_answer(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
+def test_f30_polkit_hangs(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
     """A polkit that hangs is a denial, and is told that nobody waits any more."""
     with raises_bus_error(DENIED) as error:
         bus.call(*CHIP, "SetAlias", GLib.Variant("(s)", ("new",)))
@@ -316,7 +340,7 @@ def test_ends_while_asked(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
     wait_for(lambda: call.done, what="an error for the caller")
 
 
-def test_without_polkit(
+def test_f30_polkit_absent(
     virtual_bluez: Callable[..., Any], core2d: Callable[..., Core2d], bus: Bus
 ) -> None:
     """No polkit on the bus: the daemon's own user may do everything."""

@@ -56,7 +56,7 @@ def world(
 
 
 @both_buses
-def test_killed_callers(world: World) -> None:
+def test_f27_killed_callers(world: World) -> None:
     """SIGKILL takes along what its client had asked for, of whatever kind, and nothing of others."""
     manager = world.daemon.manager
     near = world.daemon.add(0)

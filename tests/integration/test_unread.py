@@ -129,7 +129,7 @@ def world(
     return World(bus, virtual_chip("hci1", args=QUIET)[0], core2d(env=WATCHDOG))
 
 
-def test_signals_that_nobody_reads(world: World) -> None:
+def test_f01_signals_that_nobody_reads(world: World) -> None:
     """What was walked before and meanwhile is counted, when core2d has started again."""
     world.hands.call("Step", 5)
     world.chip.wait_property("StepsTotal", 5)
@@ -156,7 +156,7 @@ BUSES = [
 
 
 @pytest.mark.parametrize("limits", BUSES)
-def test_replies_that_nobody_reads(world: World, limits: str) -> None:
+def test_f01_replies_that_nobody_reads(world: World, limits: str) -> None:
     """A client asks and asks, and reads no answer."""
     if not limits:
         # So that one answer is long.
@@ -173,7 +173,7 @@ def test_replies_that_nobody_reads(world: World, limits: str) -> None:
     assert not world.is_stalled()
 
 
-def test_stop_while_the_bus_is_stopped(world: World) -> None:
+def test_f01_stop_while_the_bus_is_stopped(world: World) -> None:
     """SIGTERM is obeyed, though nothing can be said any more."""
     world.deaf.subscribe(SIGNALS)
     world.daemon.process.expect_end()
@@ -182,7 +182,7 @@ def test_stop_while_the_bus_is_stopped(world: World) -> None:
 
 
 @pytest.mark.parametrize("bus_kind", ["dbus-broker"])
-def test_broker_is_immune(world: World) -> None:
+def test_f01_broker_is_immune(world: World) -> None:
     """dbus-broker ends the connection of who does not read, and nobody else feels it."""
     world.deaf.subscribe(SIGNALS)
     calls = world.calls + 1000
