@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from gi.repository import GLib
-from harness import SOURCE, Bus, Core2d, Process, Result, VirtualBluez, VirtualChips
+from harness import SOURCE, Bus, Core2d, Process, Result, VirtualBluez, VirtualChips, VirtualClock
 from harness import build_directory, chip_address, run_command, wait_for
 
 MODULE = SOURCE / "client-tool" / "python"
@@ -22,6 +22,7 @@ KEY = bytes(range(0x30, 0x40))
 pytestmark = pytest.mark.real_bluez
 two_chips = pytest.mark.virtual_bluez("there is one chip")
 no_bluetooth = pytest.mark.virtual_bluez("no Bluetooth in it")
+own_clock = pytest.mark.virtual_bluez("a clock that the test moves")
 no_service = pytest.mark.virtual_bluez("the service is installed, and not to be started")
 
 #: The published recipe for the older library, its pieces put together in order.
@@ -304,6 +305,52 @@ except KeyboardInterrupt:
     programs.daemon.chip().wait_property("State", lambda state: state != "disconnected")
     interrupt(program)
     assert program.stdout == "interrupted\n"
+
+
+@own_clock
+def test_connect_to_a_chip_that_sleeps(bus: Bus, request: pytest.FixtureRequest) -> None:
+    """It gives up after a while, with a RuntimeError that says what to do; the next attempt works."""
+    clock = VirtualClock(bus)
+    programs: Programs = request.getfixturevalue("programs")
+    programs.chips[0].call("Sleep")
+    program = programs.start(f"""
+from amazfit import Core2
+chip = Core2({chip_address()!r})
+try:
+    chip.connect()
+except RuntimeError as error:
+    print(error.name, error, sep="\\n")
+chip.connect()
+print(chip.steps)
+""")
+    begin = clock.monotonic()
+    clock.wait(lambda: "shake" in program.stdout, "connect() to give up")
+    assert clock.monotonic() - begin >= 55
+    name, message = program.stdout.splitlines()
+    assert name == "org.example.Core2.Error.Asleep"
+    assert chip_address() in message
+    programs.chips[0].call("Shake")
+    assert program.wait() == 0, program.stderr
+    assert program.stdout.splitlines()[2:] == ["0"]
+
+
+@own_clock
+def test_without_bluetooth(programs: Programs) -> None:
+    """A search and a connection fail with the reason; nothing is found by chance."""
+    off = GLib.Variant("(ssv)", ("org.bluez.Adapter1", "Powered", GLib.Variant("b", False)))
+    properties = "org.freedesktop.DBus.Properties"
+    programs.bus.call("org.bluez", "/org/bluez/hci0", properties, "Set", off)
+    programs.daemon.manager.wait_property("AdapterState", "off")
+    source = """
+from amazfit import Core2
+for call in (Core2.find, Core2.find_all):
+    try:
+        call(timeout=1)
+    except RuntimeError as error:
+        print(error.name)
+"""
+    name = "org.example.Core2.Error.AdapterUnavailable"
+    assert programs.run(source).stdout == f"{name}\n" * 2
 
 
 # Pairing
