@@ -272,6 +272,8 @@ def test_connect_and_disconnect(ctl: World) -> None:
     chip = ctl.daemon.chip(0)
     assert "is disconnected" in ctl("disconnect").stdout
     chip.wait_property("State", "disconnected")
+    rows = [line.split(maxsplit=1) for line in ctl("status").stdout.splitlines()]
+    assert rows.count(["state", chip.get("StatusText")]) == 1
     assert "is connected" in ctl("connect", "left").stdout
     assert chip.get("State") == "ready"
     assert ctl.json("disconnect")["connected"] is False
