@@ -78,6 +78,31 @@ bar_style (const CtlBar *bar)
   return bar->goal > 0 && bar->steps >= bar->goal ? CTL_STYLE_GOOD : CTL_STYLE_NONE;
 }
 
+/* Appends lines of at most @width columns, broken at blanks that follow @mark, "" for all of them; a
+ * part that is longer has a line of its own. */
+static void
+append_wrapped (GString *text, const char *sentence, const char *mark, guint width)
+{
+  g_autofree char *separator = g_strconcat (mark, " ", NULL);
+  g_auto (GStrv) parts = g_strsplit (sentence, separator, -1);
+  guint used = 0;
+
+  for (guint i = 0; parts[i] != NULL; i++)
+    {
+      gboolean last = parts[i + 1] == NULL;
+      guint columns = ctl_format_columns (parts[i]) + (last ? 0 : (guint) strlen (mark));
+
+      if (used > 0 && used + 1 + columns > width)
+        {
+          g_string_append_c (text, '\n');
+          used = 0;
+        }
+      g_string_append_printf (text, "%s%s%s", used > 0 ? " " : "", parts[i], last ? "" : mark);
+      used += columns + (used > 0);
+    }
+  g_string_append_c (text, '\n');
+}
+
 char *
 ctl_chart_draw_text (CtlDays *days, guint days_a_bar, guint width, gboolean utf8)
 {
@@ -86,6 +111,7 @@ ctl_chart_draw_text (CtlDays *days, guint days_a_bar, guint width, gboolean utf8
   g_autofree char *summary = ctl_chart_summarize (days, "; ");
   GString *text = g_string_new (NULL);
   guint64 most = 0;
+  const guint full_width = width;
   guint label_width = 0;
   guint number_width = 1;
   gboolean estimated = FALSE;
@@ -120,10 +146,13 @@ ctl_chart_draw_text (CtlDays *days, guint days_a_bar, guint width, gboolean utf8
                                   ? ""
                                   : ctl_style (stdout, CTL_STYLE_NONE));
     }
-  g_string_append_printf (text, "\n%s\n", summary);
+  g_string_append_c (text, '\n');
+  append_wrapped (text, summary, ";", full_width);
   if (estimated)
-    g_string_append (text, "~ some steps were made while a chip was away, perhaps on the day "
-                           "before or after\n");
+    append_wrapped (text,
+                    "~ some steps were made while a chip was away, perhaps on the day before or "
+                    "after",
+                    "", full_width);
   return g_string_free (text, FALSE);
 }
 

@@ -133,8 +133,11 @@ test_text (void)
   g_assert_cmpstr (lines[12], ==, "Sat 14 Nov       -  ");
   g_assert_cmpuint (ctl_format_columns (lines[13]), ==, 60);
   g_assert_cmpstr (lines[14], ==, "");
-  g_assert_true (g_str_has_prefix (lines[15], "79 000 steps; "));
-  g_assert_true (g_str_has_prefix (lines[16], "~ some steps"));
+  g_assert_cmpstr (lines[15], ==, "79 000 steps; 6 077 a day on 13 days;");
+  g_assert_cmpstr (lines[16], ==, "most on Sun 15 Nov: 13 000; goal reached on 5 of 13 days");
+  g_assert_cmpstr (lines[17], ==, "~ some steps were made while a chip was away, perhaps on the");
+  g_assert_cmpstr (lines[18], ==, "day before or after");
+  g_assert_cmpstr (lines[19], ==, "");
 }
 
 static void
@@ -165,6 +168,8 @@ test_every_width (void)
 
       for (guint i = 0; i < days->n; i++)
         g_assert_cmpuint (ctl_format_columns (lines[i]), <=, MAX (width, 25));
+      for (guint i = days->n; lines[i] != NULL; i++)
+        g_assert_cmpuint (ctl_format_columns (lines[i]), <=, MAX (width, 28));
       g_assert_true (g_str_has_suffix (lines[1], width % 2 == 0 ? "▏" : "#"));
     }
 }
