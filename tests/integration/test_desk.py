@@ -200,6 +200,24 @@ def test_without_core2d(
     screen.see("list item: Dad, 0 steps today, Connected")
 
 
+def test_core2d_that_does_not_answer(
+    shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen
+) -> None:
+    """It is there and says nothing yet: the window is open, says so, and can be used."""
+    daemon = core2d()
+    daemon.add_counting(0, alias=text("Dad"))
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        screen.open()
+        screen.see("label: Starting")
+        screen.press("ctrl+question")
+        screen.see("label: Quit")
+        screen.press("Escape")
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+    screen.see("list item: Dad, 0 steps today, Connected")
+
+
 def test_without_bluetooth(
     shoes: VirtualChips,
     core2d: Callable[..., Core2d],
@@ -273,8 +291,31 @@ def test_adding_by_keyboard(
     wait_for(lambda: any(chip["org.example.Core2"]["Remembered"] for chip in chips(daemon)))
 
 
+def test_choosing_and_removing_by_keyboard(
+    shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen
+) -> None:
+    daemon = core2d()
+    daemon.add(0, alias=text("Dad"), side=text("left"))
+    daemon.add(1, alias=text("Mum"), side=text("right"))
+    screen.open()
+    screen.reach("list item: Dad, .*")
+    screen.press("Down")
+    screen.reach("push button: .*Remove…")
+    screen.press("Return")
+    screen.see("label: Remove Mum\\?")
+    screen.reach("push button: .*Remove")
+    screen.press("Return")
+    wait_for(lambda: [chip["Alias"] for chip in remembered(daemon)] == ["Dad"], what="the removal")
+    screen.see("label: Dad")
+
+
 def chips(daemon: Core2d) -> list[dict[str, Any]]:
     return [found for found in daemon.objects().values() if "org.example.Core2" in found]
+
+
+def remembered(daemon: Core2d) -> list[dict[str, Any]]:
+    found = [chip["org.example.Core2"] for chip in chips(daemon)]
+    return [chip for chip in found if chip["Remembered"]]
 
 
 def test_settings(shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen) -> None:
