@@ -78,7 +78,7 @@ bar_style (const CtlBar *bar)
   return bar->goal > 0 && bar->steps >= bar->goal ? CTL_STYLE_GOOD : CTL_STYLE_NONE;
 }
 
-/* Appends lines of at most @width columns, broken at blanks that follow @mark, "" for all of them; a
+/* Appends lines of at most @width columns, broken at blanks that follow @mark, "" for all of them. A
  * part that is longer has a line of its own. */
 static void
 append_wrapped (GString *text, const char *sentence, const char *mark, guint width)
