@@ -222,15 +222,16 @@ add_chip (JsonBuilder *builder, CtlClient *client, Core2DbusChip *chip, GVariant
           GError **error)
 {
   const char *address = core2_dbus_chip_get_address (chip);
+  const char *side = core2_dbus_chip_get_side (chip);
 
   json_builder_begin_object (builder);
   ctl_json_add_string (builder, "address", address);
   ctl_json_add_string (builder, "alias", option_shorten ? NULL : core2_dbus_chip_get_alias (chip));
-  ctl_json_add_string (builder, "side", core2_dbus_chip_get_side (chip));
+  ctl_json_add_string (builder, "side", g_strcmp0 (side, "unknown") == 0 ? NULL : side);
   ctl_json_add_bool (builder, "remembered", core2_dbus_chip_get_remembered (chip));
   ctl_json_add_bool (builder, "auto_connect", core2_dbus_chip_get_auto_connect (chip));
   ctl_json_add_string (builder, "state", core2_dbus_chip_get_state (chip));
-  ctl_json_add_string (builder, "status", core2_dbus_chip_get_status_text (chip));
+  ctl_json_add_string (builder, "status_text", core2_dbus_chip_get_status_text (chip));
   ctl_json_add_string (builder, "last_error", core2_dbus_chip_get_last_error (chip));
   ctl_json_add_string (builder, "adapter", core2_dbus_chip_get_adapter (chip));
   ctl_json_add_time (builder, "last_connected", core2_dbus_chip_get_last_connected (chip));

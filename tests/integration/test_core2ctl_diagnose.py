@@ -36,7 +36,7 @@ def test_report(world: World, run_command: Any) -> None:
     assert [adapter["adapter"] for adapter in report["adapters"]] == ["hci0", "hci1", "hci2"]
     assert report["adapters"][0]["address"] == world.adapter.get("Address")
     (chip,) = report["chips"]
-    assert (chip["address"], chip["state"], chip["status"]) == (chip_address(), "ready", "connected")
+    assert (chip["address"], chip["state"], chip["status_text"]) == (chip_address(), "ready", "connected")
     failed, ended = chip["errors"]
     assert (failed["name"], failed["detail"], failed["count"]) == (
         ERROR + "Failed",
@@ -62,7 +62,7 @@ def test_report_for_people(world: World, run_command: Any) -> None:
     assert "bluez_version: 5.66\n" in text
     assert f"  address: {chip_address()}\n" in text
     assert f"uuid: {STEPS}\n" in text
-    assert diagnose(run_command, chip_address()).count("status: connected") == 1
+    assert diagnose(run_command, chip_address()).count("status_text: connected") == 1
 
 
 def test_without_bluez(world: World, run_command: Any) -> None:
