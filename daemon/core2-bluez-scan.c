@@ -187,8 +187,8 @@ start_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data
       return;
     }
 
-  core2_log_info (NULL, "scan", "%s cannot discover: %s", session->adapter->address,
-                  error->message);
+  core2_log_failure (CORE2_LOG_INFO, NULL, "scan", error->name, "%s cannot discover: %s",
+                     session->adapter->address, error->message);
   Core2BluezAdapter *adapter = session->adapter;
   g_hash_table_remove (bluez->sessions, adapter->path);
   fail_scans (bluez, adapter, error);
@@ -203,7 +203,8 @@ filter_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_dat
 
   /* A refused filter only costs speed; without the call no LE device may be found at all. */
   if (error != NULL)
-    core2_log_info (NULL, "scan", "BlueZ refused the discovery filter: %s", error->message);
+    core2_log_failure (CORE2_LOG_INFO, NULL, "scan", error->name,
+                       "BlueZ refused the discovery filter: %s", error->message);
   core2_bluez_call (session->bluez, &session->call, session->adapter->path, ADAPTER_INTERFACE,
                     "StartDiscovery", DISCOVERY_TIMEOUT_MS, start_done, session, NULL);
 }

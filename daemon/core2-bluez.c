@@ -111,7 +111,8 @@ list_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
     }
   if (error != NULL || r < 0)
     {
-      core2_log_warning (NULL, "bluez", "cannot list BlueZ's objects: %s",
+      core2_log_failure (CORE2_LOG_WARNING, NULL, "bluez", error != NULL ? error->name : NULL,
+                         "cannot list BlueZ's objects: %s",
                          error != NULL ? error->message : g_strerror (-r));
       core2_bluez_remove_everything (self);
       self->list_retry = g_timeout_add_seconds (LIST_RETRY_S, on_list_retry, self);

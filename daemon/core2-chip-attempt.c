@@ -81,7 +81,8 @@ connect_failed (Core2Chip *self, const sd_bus_error *error)
   Core2Error code = core2_bluez_translate_error (error);
   gboolean quick = g_get_monotonic_time () - self->attempt_started < QUICK_FAILURE_US;
 
-  core2_log_debug (self->record->address, "link", "connect: %s: %s", error->name, error->message);
+  core2_log_failure (CORE2_LOG_DEBUG, self->record->address, "link", error->name,
+                     "connect: %s: %s", error->name, error->message);
   chip_set_last_error (self, core2_error_get_name (code), error->message);
   if (code == CORE2_ERROR_ASLEEP && !quick)
     {

@@ -54,6 +54,7 @@ chip_set_state (Core2Chip *self, ChipState state, const char *text)
       core2_log_event (CORE2_LOG_INFO,
                        CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "link",
                                          .state = chip_state_name (state),
+                                         .error = self->last_error,
                                          .message_id = was_ready ? CORE2_LOG_ID_CHIP_LOST
                                                                  : CORE2_LOG_ID_CHIP_READY),
                        "%s", text);
@@ -327,16 +328,16 @@ chip_advance (Core2Chip *self)
   no_bluetooth = why_no_bluetooth (self, &code);
   if (no_bluetooth != NULL)
     {
-      chip_end_link (self);
-      chip_stop_attempt (self);
-      chip_no_pause (self);
-      self->failures = 0;
-      self->adapter_was_off = TRUE;
       /* Until it has been asked whether there is Bluetooth, that there is none is no error. */
       if (!core2_bluez_is_settling (self->services->bluez)
           && (strcmp (self->last_error, core2_error_get_name (code)) != 0
               || strcmp (self->status_text, no_bluetooth) != 0))
         chip_set_last_error (self, core2_error_get_name (code), no_bluetooth);
+      chip_end_link (self);
+      chip_stop_attempt (self);
+      chip_no_pause (self);
+      self->failures = 0;
+      self->adapter_was_off = TRUE;
       chip_set_state (self, CHIP_WAITING, no_bluetooth);
       return;
     }
@@ -361,9 +362,9 @@ chip_advance (Core2Chip *self)
   chip_handshake_link_down (self);
   if (self->session_started || self->state == CHIP_RESOLVING || self->state == CHIP_READY)
     {
-      chip_end_link (self);
       chip_set_last_error (self, core2_error_get_name (CORE2_ERROR_NOT_CONNECTED),
                            "the connection ended");
+      chip_end_link (self);
     }
   chip_try_connect (self);
 }

@@ -51,7 +51,8 @@ disconnect_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user
   Core2Chip *self = user_data;
 
   if (error != NULL)
-    core2_log_debug (self->record->address, "link", "disconnect: %s", error->message);
+    core2_log_failure (CORE2_LOG_DEBUG, self->record->address, "link", error->name,
+                       "disconnect: %s", error->message);
   /* BlueZ replies when the link is closed. It says NotConnected when there was none, whatever it signalled. */
   if (self->device != NULL
       && (error == NULL || sd_bus_error_has_name (error, "org.bluez.Error.NotConnected")))
@@ -71,10 +72,11 @@ chip_call_disconnect (Core2Chip *self)
 void
 chip_connection_broken (Core2Chip *self, Core2Error code, const char *text)
 {
-  core2_log_info (self->record->address, "link", "dropping the connection: %s", text);
+  chip_set_last_error (self, core2_error_get_name (code), text);
+  core2_log_failure (CORE2_LOG_INFO, self->record->address, "link", self->last_error,
+                     "dropping the connection: %s", text);
   chip_end_link (self);
   chip_stop_attempt (self);
-  chip_set_last_error (self, core2_error_get_name (code), text);
   chip_back_off (self);
   chip_set_state (self, CHIP_WAITING, text);
   if (self->device != NULL && self->device->connected)

@@ -83,6 +83,7 @@ report_rejected (Core2Chip *self)
   chip_set_status (self, KEY_REJECTED_TEXT);
   core2_log_event (CORE2_LOG_NOTICE,
                    CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "pairing",
+                                     .error = self->last_error,
                                      .message_id = CORE2_LOG_ID_KEY_REJECTED),
                    "the chip rejects the stored key; it counts all the same");
 }
@@ -92,6 +93,7 @@ warn_of_store (Core2Chip *self, const GError *error)
 {
   core2_log_event (CORE2_LOG_WARNING,
                    CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "pairing",
+                                     .error = core2_error_get_name_of (error),
                                      .message_id = CORE2_LOG_ID_STORAGE_FAILED),
                    "%s", error->message);
 }
@@ -254,7 +256,8 @@ frame_written (const GError *error, const guint8 *data, gsize size, gpointer use
     chip_pairing_abort (self, error);
   else
     {
-      core2_log_info (self->record->address, "pairing", "authentication: %s", error->message);
+      core2_log_failure (CORE2_LOG_INFO, self->record->address, "pairing",
+                         core2_error_get_name_of (error), "authentication: %s", error->message);
       chip_handshake_abort (self);
     }
 }

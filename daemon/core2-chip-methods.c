@@ -222,10 +222,11 @@ chip_method_pair (sd_bus_message *message, void *user_data, sd_bus_error *error)
     { "new-key", 'b', &new_key },
     { "key", 'y', &key, CORE2_KEY_SIZE, CORE2_KEY_SIZE },
   };
-  int r = core2_options_read (message, options, G_N_ELEMENTS (options), error);
+  int r;
 
-  if (key != NULL)
-    sd_bus_message_sensitive (message);
+  /* What is refused may hold a key, too. */
+  sd_bus_message_sensitive (message);
+  r = core2_options_read (message, options, G_N_ELEMENTS (options), error);
   if (r < 0)
     return r;
   if (key != NULL && !new_key)
@@ -306,9 +307,10 @@ chip_method_set_key (sd_bus_message *message, void *user_data, sd_bus_error *err
 {
   const void *data;
   size_t size;
-  int r = sd_bus_message_read_array (message, SD_BUS_TYPE_BYTE, &data, &size);
+  int r;
 
   sd_bus_message_sensitive (message);
+  r = sd_bus_message_read_array (message, SD_BUS_TYPE_BYTE, &data, &size);
   if (r < 0)
     return r;
   if (size != CORE2_KEY_SIZE)

@@ -12,7 +12,8 @@ call_ended (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data
   Core2Chip *self = user_data;
 
   if (error != NULL)
-    core2_log_debug (self->record->address, "link", "%s", error->message);
+    core2_log_failure (CORE2_LOG_DEBUG, self->record->address, "link", error->name, "%s",
+                       error->message);
   chip_advance_later (self);
 }
 

@@ -42,6 +42,7 @@ core2_chip_save (Core2Chip *self)
     return;
   core2_log_write_limited (self->services->log_limit, "save", CORE2_LOG_WARNING,
                            CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "store",
+                                             .error = core2_error_get_name_of (error),
                                              .message_id = CORE2_LOG_ID_STORAGE_FAILED),
                            "%s", error->message);
   chip_save_later (self);
@@ -66,6 +67,7 @@ chip_save_later (Core2Chip *self)
   if (!core2_store_note (self->services->store, self->record, &error))
     core2_log_write_limited (self->services->log_limit, "note", CORE2_LOG_WARNING,
                              CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "store",
+                                               .error = core2_error_get_name_of (error),
                                                .message_id = CORE2_LOG_ID_STORAGE_FAILED),
                              "%s", error->message);
   if (self->save_timer == NULL)

@@ -83,3 +83,9 @@ core2_error_get_code (const GError *error)
     return CORE2_ERROR_FAILED;
   return (Core2Error) error->code;
 }
+
+const char *
+core2_error_get_name_of (const GError *error)
+{
+  return core2_error_get_name (core2_error_get_code (error));
+}

@@ -51,6 +51,9 @@ GQuark core2_error_quark (void);
  */
 const char *core2_error_get_name (Core2Error code);
 
+/* The same of a GError; one of another domain is a CORE2_ERROR_FAILED. Static. */
+const char *core2_error_get_name_of (const GError *error);
+
 /*
  * The inverse of core2_error_get_name(). Returns FALSE, and leaves @code alone, when @name is NULL
  * or none of ours.

@@ -52,6 +52,7 @@ report (Core2History *self, const char *what, const char *reason)
 
   core2_log_write_limited (self->log_limit, "history", CORE2_LOG_WARNING,
                            CORE2_LOG_FIELDS (.topic = HISTORY_TOPIC,
+                                             .error = core2_error_get_name (CORE2_ERROR_STORAGE),
                                              .message_id = CORE2_LOG_ID_STORAGE_FAILED),
                            "%s; %u samples wait in memory", text, self->queue->len);
   set_error_text (self, text);
@@ -163,6 +164,7 @@ bound_queue (Core2History *self)
   g_array_remove_range (self->queue, 0, CORE2_HISTORY_QUEUE_MAX / 10);
   core2_log_write_limited (self->log_limit, "history-dropped", CORE2_LOG_WARNING,
                            CORE2_LOG_FIELDS (.topic = HISTORY_TOPIC,
+                                             .error = core2_error_get_name (CORE2_ERROR_STORAGE),
                                              .message_id = CORE2_LOG_ID_STORAGE_FAILED),
                            "no room in memory: the times of %" G_GUINT64_FORMAT
                            " steps are lost, their days are kept",

@@ -83,6 +83,12 @@ void core2_log_write (Core2LogPriority priority, const Core2LogFields *fields, c
                             __VA_ARGS__ })
 #define core2_log_event(priority, fields, ...) core2_log_write (priority, fields, __VA_ARGS__)
 
+/* What went wrong, with @error_: its D-Bus name or NULL; then as above. */
+#define core2_log_failure(priority, chip_, topic_, error_, ...) \
+  core2_log_write (priority, \
+                   CORE2_LOG_FIELDS (.chip = (chip_), .topic = (topic_), .error = (error_)), \
+                   __VA_ARGS__)
+
 #define CORE2_LOG_AT_(priority, chip_, topic_, ...) \
   core2_log_write (priority, CORE2_LOG_FIELDS (.chip = (chip_), .topic = (topic_)), __VA_ARGS__)
 

@@ -101,8 +101,11 @@ method_add_chip (sd_bus_message *message, void *user_data, sd_bus_error *error)
     { "key", 'y', &key, CORE2_KEY_SIZE, CORE2_KEY_SIZE },
     { "connect", 'b', &job->connect },
   };
-  int r = sd_bus_message_read (message, "s", &address);
+  int r;
 
+  /* What is refused may hold a key, too. */
+  sd_bus_message_sensitive (message);
+  r = sd_bus_message_read (message, "s", &address);
   if (r < 0)
     return r;
   if (!core2_address_normalise (address, job->address))
@@ -110,8 +113,6 @@ method_add_chip (sd_bus_message *message, void *user_data, sd_bus_error *error)
                             "%.64s is no Bluetooth address (six hexadecimal pairs with colons)",
                             address);
   r = core2_options_read (message, options, G_N_ELEMENTS (options), error);
-  if (key != NULL)
-    sd_bus_message_sensitive (message);
   if (r < 0)
     return r;
   if (alias != NULL && (r = core2_chip_check_alias (alias, error)) < 0)
@@ -174,7 +175,8 @@ remove_history (Core2Manager *self, const char *address, gboolean delete, GError
   if (delete)
     g_propagate_error (error, g_steal_pointer (&problem));
   else
-    core2_log_warning (address, "history", "%s", problem->message);
+    core2_log_failure (CORE2_LOG_WARNING, address, "history", core2_error_get_name_of (problem),
+                       "%s", problem->message);
   return !delete;
 }
 

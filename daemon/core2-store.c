@@ -44,6 +44,13 @@ make_name (const char *address, const char *suffix, GError **error)
   return g_strconcat (element, suffix, NULL);
 }
 
+static void
+warn (const GError *error)
+{
+  core2_log_failure (CORE2_LOG_WARNING, NULL, TOPIC, core2_error_get_name_of (error), "%s",
+                     error->message);
+}
+
 /* Without it core2d works, too, but loses some steps when it is killed. */
 static void
 open_live (Core2Store *self)
@@ -52,7 +59,7 @@ open_live (Core2Store *self)
 
   self->live = core2_live_open (self->chips, &error);
   if (self->live == NULL)
-    core2_log_warning (NULL, TOPIC, "%s", error->message);
+    warn (error);
 }
 
 /* Calls @finish with the stem of each file of that suffix. */
@@ -72,7 +79,7 @@ foreach_left_over (Core2Store *self, Core2StateDir *dir, const char *suffix,
       g_autoptr (GError) problem = NULL;
 
       if (!finish (self, stem, &problem))
-        core2_log_warning (NULL, TOPIC, "%s", problem->message);
+        warn (problem);
     }
   return TRUE;
 }
@@ -423,7 +430,7 @@ core2_store_remove (Core2Store *self, const char *address, GError **error)
     core2_live_remove (self->live, address);
   /* The chip is forgotten; what is left goes now or at the next start. */
   if (!finish_removal (self, stem, &problem))
-    core2_log_warning (NULL, TOPIC, "%s", problem->message);
+    warn (problem);
   return TRUE;
 }
 
@@ -438,7 +445,7 @@ restore_record (Core2Store *self, const char *address, const char *name, const c
     core2_live_remove (self->live, address);
   if (text == NULL ? !core2_state_dir_remove (self->chips, name, &error)
                    : !core2_state_dir_write (self->chips, name, text, size, &error))
-    core2_log_warning (NULL, TOPIC, "%s", error->message);
+    warn (error);
 }
 
 /* Puts the staged record in its place, which decides, and then the key, which needs no room on the disk. */

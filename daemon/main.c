@@ -11,6 +11,7 @@
 #include "core2-bus-name.h"
 #include "core2-bus.h"
 #include "core2-config.h"
+#include "core2-error.h"
 #include "core2-log.h"
 #include "core2-manager.h"
 #include "core2-store.h"
@@ -143,7 +144,8 @@ on_reload (gpointer user_data)
   core2_config_init (&config);
   if (!core2_config_load (&config, self->config_path, &error))
     {
-      core2_log_warning (NULL, "config", "the old configuration stays: %s", error->message);
+      core2_log_failure (CORE2_LOG_WARNING, NULL, "config", core2_error_get_name_of (error),
+                         "the old configuration stays: %s", error->message);
       return G_SOURCE_CONTINUE;
     }
   self->config = config;
@@ -278,7 +280,8 @@ main (int argc, char **argv)
     }
   if (!ok)
     {
-      core2_log_error (NULL, "main", "%s", error->message);
+      core2_log_failure (CORE2_LOG_ERROR, NULL, "main", core2_error_get_name_of (error), "%s",
+                         error->message);
       self.status = EXIT_FAILURE;
     }
   g_free (options.config_path);

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gi.repository import GLib
-from harness import Result, chip_address
+from harness import Result, chip_address, raises_bus_error
 from shoe import OLD_KEY, Shoe
 
 
@@ -86,8 +86,18 @@ def test_memory_is_wiped(shoe: Shoe) -> None:
     assert shoe.stored_key == shoe.key == new_key
     shoe.reconnect()
     shoe.wait_key()
+    # What is refused before its key is looked at has one all the same.
+    refused_key = bytes(range(0xC0, 0xD0))
+    options = {"unknown": GLib.Variant("b", True), "key": GLib.Variant("ay", refused_key)}
+    for refuse in (
+        lambda: shoe.chip.call("Pair", options),
+        lambda: shoe.daemon.manager.call("AddChip", chip_address(1), options),
+        lambda: shoe.daemon.manager.call("AddChip", "no address", options),
+    ):
+        with raises_bus_error("org.example.Core2.Error.InvalidArguments"):
+            refuse()
     memory = memory_of(shoe.daemon.pid)
-    for key in (OLD_KEY, new_key):
+    for key in (OLD_KEY, new_key, refused_key):
         assert key not in memory
         assert key.hex().encode() not in memory
 
