@@ -178,6 +178,7 @@ def test_row_23_one_thing_after_another(world: World) -> None:
     """The next request goes out when the last is answered: a subscription that is pending is alone."""
     world.chip.call("SetKey", bytes(range(16)))
     world.chip.call("ClaimOrientation", 2000)
+    world.daemon.wait_idle(world.chip)
     world.control("ClearCalls")
     delay = 300
     world.fault(START, delay_ms=delay)

@@ -382,6 +382,8 @@ def test_time_refused(ctl: World) -> None:
 def pair_and_shake(ctl: World, bus: Bus, *argv: str) -> Process:
     process = bus.start([CORE2CTL, "pair", *argv], label="pair")
     ctl.chips[0].wait_property("PairingWaitsForShake", True)
+    # A shake that comes sooner leaves nothing to ask for.
+    ctl.daemon.chip(0).wait_property("PairingState", "shake-now")
     process.expect_end()
     ctl.chips[0].call("Shake")
     process.wait()

@@ -142,7 +142,7 @@ CASES: dict[str, Callable[[World], None]] = {
     "Bluetooth's list of the chip's services was out of date": services_stale,
     "Bluetooth's list of the chip's services stays out of date: restart Bluetooth": services_stale,
     "this device has no step counter: is it a Smart Chip 2?": lack_steps,
-    "Bluetooth forgot the chip: looking for it again": fail_connect(**UNKNOWN, count=1),
+    "Bluetooth forgot the chip: looking for it again": fail_connect(**UNKNOWN, count=2),
     "the computer was asleep": resume,
     "disconnected as wished, until the next connect": disconnect,
     "keeps no connection by itself": keep_none,
