@@ -8,6 +8,7 @@
 
 #include "ctl-error.h"
 #include "ctl-file.h"
+#include "ctl-format.h"
 #include "ctl-output.h"
 
 /*
@@ -189,7 +190,6 @@ static gboolean
 export_chip (Export *self, Core2DbusChip *chip, guint64 since, guint64 until, GError **error)
 {
   g_autoptr (GDBusProxy) history = ctl_client_get_history (self->context->client, chip, error);
-  g_autofree char *title = ctl_chip_dup_title (chip);
   g_autoptr (GVariant) reply = NULL;
   guint64 rows;
   guint source, timer;
@@ -198,7 +198,6 @@ export_chip (Export *self, Core2DbusChip *chip, guint64 since, guint64 until, GE
   if (history == NULL || !g_unix_open_pipe (fds, FD_CLOEXEC, error))
     return FALSE;
   g_unix_set_fd_nonblocking (fds[0], TRUE, NULL);
-  self->title = title;
   self->pending = g_string_new (NULL);
   self->at_head = g_str_equal (self->format, "csv");
   self->ended = FALSE;
@@ -244,6 +243,22 @@ get_settled (Core2DbusChip *chip, guint64 now)
   return MIN (heard * G_USEC_PER_SEC, now);
 }
 
+/* A clock that was far ahead and is right again: what is counted would be no news until that time. */
+static gboolean
+check_since (const Export *self, guint64 since, GError **error)
+{
+  g_autofree char *path = state_path ();
+  g_autofree char *end = ctl_format_iso8601 (since);
+
+  if (since <= self->now + G_TIME_SPAN_DAY)
+    return TRUE;
+  g_set_error (error, CTL_ERROR, CTL_EXIT_FAILED,
+               "the last export of %s ended in the future: %s\n"
+               "Was the clock wrong then? Remove %s, and the next export has everything.",
+               self->title, end != NULL ? end : "never", path);
+  return FALSE;
+}
+
 static gboolean
 export_all (Export *self, GPtrArray *chips, GKeyFile *state, GError **error)
 {
@@ -251,6 +266,7 @@ export_all (Export *self, GPtrArray *chips, GKeyFile *state, GError **error)
     {
       Core2DbusChip *chip = g_ptr_array_index (chips, i);
       const char *address = core2_dbus_chip_get_address (chip);
+      g_autofree char *title = ctl_chip_dup_title (chip);
       guint64 since = 0;
       guint64 until = self->now;
 
@@ -259,6 +275,9 @@ export_all (Export *self, GPtrArray *chips, GKeyFile *state, GError **error)
           since = g_key_file_get_uint64 (state, address, KEY_UNTIL, NULL);
           until = get_settled (chip, self->now);
         }
+      self->title = title;
+      if (!check_since (self, since, error))
+        return FALSE;
       /* It was not heard since, or the clock was set back: there is nothing yet. */
       if (since >= until)
         continue;

@@ -10,6 +10,8 @@
 /* How much is written in one go, and how long a reader may take none of it. */
 #define CHUNK 16384
 #define STALL_TIMEOUT_MS 60000
+/* Meanwhile what is written to the history only adds to its log, which must not grow without end. */
+#define LONGEST_US (60 * 60 * G_TIME_SPAN_SECOND)
 
 typedef struct
 {
@@ -23,6 +25,7 @@ typedef struct
   gsize chunk_done;  /* bytes of it that were written */
   gboolean at_end;   /* nothing more to be read */
   guint64 rows;
+  gint64 began;      /* monotonic */
   guint source;
 } ExportJob;
 
@@ -101,6 +104,7 @@ static gboolean
 go_on (Core2Request *request)
 {
   ExportJob *job = request->extra;
+  guint64 before = core2_output_get_taken (job->output);
   gsize written;
   g_autoptr (GError) error = NULL;
 
@@ -112,12 +116,19 @@ go_on (Core2Request *request)
       return FALSE;
     }
   job->chunk_done += written;
-  if (written > 0)
+  if (job->chunk_done == job->chunk->len && job->at_end && !core2_output_is_busy (job->output))
+    {
+      finish (request);
+      return FALSE;
+    }
+  if (g_get_monotonic_time () - job->began > LONGEST_US)
+    {
+      core2_request_fail (request, CORE2_ERROR_TIMEOUT, "the export took longer than an hour");
+      return FALSE;
+    }
+  if (core2_output_get_taken (job->output) > before)
     core2_request_set_timeout (request, STALL_TIMEOUT_MS, stalled);
-  if (job->chunk_done < job->chunk->len || !job->at_end || core2_output_is_busy (job->output))
-    return TRUE;
-  finish (request);
-  return FALSE;
+  return TRUE;
 }
 
 static gboolean
@@ -152,6 +163,7 @@ start (Core2Request *request)
       core2_request_fail_gerror (request, error);
       return;
     }
+  job->began = g_get_monotonic_time ();
   if (!job->is_json)
     g_string_append (job->chunk, "chip,time,seconds,steps,kind\n");
   core2_request_watch_caller (request, core2_request_drop);

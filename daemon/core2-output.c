@@ -40,6 +40,7 @@ struct Core2Output
    * from a pipe: this one. */
   int stage[2];
   gsize staged;
+  guint64 taken;
 };
 
 static gboolean
@@ -149,6 +150,12 @@ core2_output_is_busy (const Core2Output *self)
   return self->staged > 0;
 }
 
+guint64
+core2_output_get_taken (const Core2Output *self)
+{
+  return self->taken;
+}
+
 /* One try. As write(). */
 static gssize
 write_once (Core2Output *self, const void *data, gsize size)
@@ -173,7 +180,10 @@ push_stage (Core2Output *self)
   gssize n = splice (self->stage[0], NULL, self->fd, NULL, self->staged, SPLICE_F_NONBLOCK);
 
   if (n > 0)
-    self->staged -= (gsize) n;
+    {
+      self->staged -= (gsize) n;
+      self->taken += (guint64) n;
+    }
   return n;
 }
 
@@ -196,6 +206,8 @@ core2_output_write (Core2Output *self, const void *data, gsize size, gsize *writ
               *written += (gsize) n;
               if (self->kind == OUTPUT_PIPE)
                 self->staged = (gsize) n;
+              else
+                self->taken += (guint64) n;
             }
         }
       else

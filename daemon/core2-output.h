@@ -25,6 +25,9 @@ gboolean core2_output_write (Core2Output *self, const void *data, gsize size, gs
  * without data. */
 gboolean core2_output_is_busy (const Core2Output *self);
 
+/* How many bytes have gone out so far: of a pipe, what its reader got room for. */
+guint64 core2_output_get_taken (const Core2Output *self);
+
 /* The descriptor to wait for with G_IO_OUT, or -1 for a file, which always has room. */
 int core2_output_get_poll_fd (const Core2Output *self);
 

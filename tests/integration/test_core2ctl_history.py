@@ -282,6 +282,12 @@ def test_export_since_last(ctl: World, tmp_path: Path) -> None:
     assert [row["chip"] for row in rest] == [chip_address(1)] * 10
     ctl("export", "--since-last", status=7)
 
+    # The clock had been years ahead: not just nothing new until then.
+    ahead = (int(time.time()) + 10**8) * 1_000_000
+    ctl.state_file.write_text(re.sub(r"until=\d+", f"until={ahead}", remembered))
+    result = ctl("export", "--since-last", status=1)
+    assert "in the future" in result.stderr and f"Remove {ctl.state_file}" in result.stderr
+
 
 def test_steps_made_while_away_are_exported_once(
     bus: Bus,

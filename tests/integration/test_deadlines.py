@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
 import shutil
+import termios
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from bluez_world import STEPS, MakeWorld
 from gi.repository import GLib
-from harness import Bus, BusError, Core2d, VirtualClock, chip_path
-from history_client import INTERFACE, Export, days_of
+from harness import Bus, BusError, Core2d, VirtualClock, chip_path, wait_for
+from history_client import INTERFACE, Export, days_of, fill
 
 ERROR = "org.example.Core2.Error."
 
@@ -133,6 +137,43 @@ def test_export_that_nobody_reads(clock: VirtualClock, make_world: MakeWorld) ->
         os.close(reader)
         os.close(writer)
     assert world.daemon.chip(0).get("State") == "ready"
+
+
+def test_export_that_is_read_slowly(clock: VirtualClock, make_world: MakeWorld) -> None:
+    """For more than an hour the log of the history is not kept for anybody."""
+    world = make_world()
+    world.daemon.stop()
+    begin = int(time.time()) // 60 * 60 - 20 * 86400
+    fill(world.daemon.state_directory, [(begin + 60 * i, 0, 60, 1) for i in range(20_000)])
+    world.daemon.start()
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    try:
+        export = Export(world.daemon.bus, writer)
+        waiting = array.array("i", [0])
+
+        def is_fuller() -> bool:
+            before = waiting[0]
+            fcntl.ioctl(reader, termios.FIONREAD, waiting)
+            return waiting[0] > before or export.ended
+
+        wait_for(is_fuller, what="the first rows")
+        started = clock.monotonic()
+        while not export.ended:
+            # A page of the pipe, which makes room for the next: a small part of what core2d prepares at once.
+            waiting[0] -= len(os.read(reader, 4096))
+            # Twice that is less than a reader may be away, should they be written before.
+            clock.add(20)
+            wait_for(is_fuller, what="more rows")
+            # With these core2d has its answers, too, by which it sees that the bus is there.
+            for _ in range(2):
+                world.chip.get("State")
+        with pytest.raises(BusError, match="longer than an hour") as caught:
+            export.wait()
+        assert caught.value.name == ERROR + "Timeout"
+        assert clock.monotonic() - started >= 3600
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 def test_a_day_that_begins_at_four(bus: Bus, make_world: MakeWorld, tmp_path: Path) -> None:
