@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +100,25 @@ def test_example(
     assert status == (128 + signal.SIGTERM if endless else 0), process.stderr
     assert not process.complaints()
     assert process not in running
+
+
+def test_commands_for_hacking_can_be_run() -> None:
+    """Each of tests/ is there, and knows its options; the rest is what tests/check does."""
+    section = README.split("\n## Hacking\n")[1].split("\n## ")[0]
+    commands = re.findall(r"^    (.*?)(?:  +#.*)?$", section, re.MULTILINE)
+    found = set()
+    for words in map(shlex.split, commands):
+        program, *options = [word for word in words if "=" not in word]
+        if not program.startswith("tests/"):
+            assert program in ("meson", "/usr/bin/python3"), program
+            continue
+        help_text = subprocess.run([SOURCE / program, "--help"], capture_output=True, text=True, check=True).stdout
+        assert all(option in help_text for option in options if len(option) > 2 and option.startswith("--"))
+        found.add(program)
+    assert found == {"tests/try", "tests/check", "tests/real-bluez/run", "tests/package"}
+    listed = ["meson", "introspect", "--tests", str(build_directory())]
+    tests = json.loads(subprocess.run(listed, capture_output=True, check=True).stdout)
+    assert any(suite.split(":")[-1] == "unit" for test in tests for suite in test["suite"])
 
 
 def test_policy_for_a_group(
