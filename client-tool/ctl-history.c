@@ -40,28 +40,53 @@ check_options (GError **error)
   return message == NULL;
 }
 
-/* The days that the options ask for, the last one being today. */
+/* The days that the options ask for, @last being the last one. */
 static CtlDays *
-load_days (CtlContext *context, GError **error)
+load_until (CtlContext *context, GPtrArray *chips, GDateTime *last, GError **error)
 {
   g_autoptr (CtlDays) days = NULL;
-  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
-  GPtrArray *chips = ctl_client_list_named (context->client, context->chip, error);
   guint n = option_days > 0 ? (guint) option_days : DAYS_DEFAULT;
   GDate first;
 
-  if (chips == NULL)
-    return NULL;
   /* The running week has as many days as have begun. */
   if (option_weeks > 0)
-    n = (guint) (option_weeks - 1) * 7 + (guint) g_date_time_get_day_of_week (now);
+    n = (guint) (option_weeks - 1) * 7 + (guint) g_date_time_get_day_of_week (last);
   g_date_clear (&first, 1);
-  g_date_set_dmy (&first, (GDateDay) g_date_time_get_day_of_month (now),
-                  (GDateMonth) g_date_time_get_month (now),
-                  (GDateYear) g_date_time_get_year (now));
+  g_date_set_dmy (&first, (GDateDay) g_date_time_get_day_of_month (last),
+                  (GDateMonth) g_date_time_get_month (last),
+                  (GDateYear) g_date_time_get_year (last));
   g_date_subtract_days (&first, n - 1);
-  days = ctl_days_new (&first, n, chips);
+  days = ctl_days_new (&first, n, g_ptr_array_ref (chips));
   return ctl_days_load (days, context->client, error) ? g_steal_pointer (&days) : NULL;
+}
+
+/* Whether the last of @days has not begun: core2d's days begin later than the calendar's. The steps
+ * of its today are those of the day before then. */
+static gboolean
+is_too_late (CtlDays *days)
+{
+  gboolean walked = FALSE;
+
+  for (guint i = 0; i < days->chips->len; i++)
+    walked |= core2_dbus_chip_get_steps_today (g_ptr_array_index (days->chips, i)) > 0;
+  return walked && ctl_days_sum (days, days->n - 1, 1).n_known == 0;
+}
+
+/* The days that the options ask for, the last one being the one that is running. */
+static CtlDays *
+load_days (CtlContext *context, GError **error)
+{
+  g_autoptr (GDateTime) today = g_date_time_new_now_local ();
+  g_autoptr (GDateTime) yesterday = g_date_time_add_days (today, -1);
+  g_autoptr (GPtrArray) chips = ctl_client_list_named (context->client, context->chip, error);
+  g_autoptr (CtlDays) days = NULL;
+
+  if (chips == NULL)
+    return NULL;
+  days = load_until (context, chips, today, error);
+  if (days == NULL || !is_too_late (days))
+    return g_steal_pointer (&days);
+  return load_until (context, chips, yesterday, error);
 }
 
 static gboolean

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import array
 import fcntl
+import json
 import os
 import shutil
 import termios
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from bluez_world import STEPS, MakeWorld
 from gi.repository import GLib
-from harness import Bus, BusError, Core2d, VirtualClock, chip_path, wait_for
+from harness import Bus, BusError, Core2d, Result, VirtualClock, chip_path, wait_for
 from history_client import INTERFACE, Export, days_of, fill
 
 ERROR = "org.example.Core2.Error."
@@ -176,7 +178,9 @@ def test_export_that_is_read_slowly(clock: VirtualClock, make_world: MakeWorld) 
         os.close(writer)
 
 
-def test_a_day_that_begins_at_four(bus: Bus, make_world: MakeWorld, tmp_path: Path) -> None:
+def test_a_day_that_begins_at_four(
+    bus: Bus, make_world: MakeWorld, run_command: Callable[..., Result], tmp_path: Path
+) -> None:
     """Its steps and its goal begin anew, without a sample; what was walked in the night is the day before's."""
     clock = VirtualClock(bus, datetime(2026, 5, 2, 3, 30, tzinfo=UTC))
     configuration = tmp_path / "core2d.conf"
@@ -196,6 +200,11 @@ def test_a_day_that_begins_at_four(bus: Bus, make_world: MakeWorld, tmp_path: Pa
     four = datetime(2026, 5, 2, 4, tzinfo=UTC)
     clock.add((four - clock.now()).total_seconds() - 60)
     assert world.chip.get("StepsToday") == 30
+    # On the first of May, though the second has begun; which was a Friday.
+    for span, days in (("--days=2", 2), ("--weeks=1", 5)):
+        shown = json.loads(run_command("core2ctl", "history", span, "--json").stdout)
+        assert (shown["last"], shown["steps"]) == ("2026-05-01", 30)
+        assert date.fromisoformat(shown["first"]) == date(2026, 5, 1) - timedelta(days=days - 1)
     clock.wait(lambda: world.chip.get("StepsToday") == 0, "the new day")
     assert clock.now() >= four
     assert world.chip.get("StepsTotal") == 30
@@ -206,6 +215,8 @@ def test_a_day_that_begins_at_four(bus: Bus, make_world: MakeWorld, tmp_path: Pa
     reached.wait(count=2)
     assert reached.args == [("2026-05-01", 25), ("2026-05-02", 22)]
     assert days_of(history) == {"2026-05-01": 30, "2026-05-02": 22}
+    shown = json.loads(run_command("core2ctl", "history", "--days=2", "--json").stdout)
+    assert [(day["date"], day["steps"]) for day in shown["days"]] == [("2026-05-01", 30), ("2026-05-02", 22)]
 
 
 #: Gives core2d an /etc of its own.
