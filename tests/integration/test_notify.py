@@ -107,7 +107,7 @@ def desktop(bus: Bus) -> Iterator[Desktop]:
     desktop = Desktop(bus)
     desktop.start_screen()
     yield desktop
-    if not bus.connection.is_closed():
+    if bus.daemon.status is None:
         desktop.end_screen()
 
 

@@ -165,7 +165,11 @@ class Core2d(Program):
         return chip
 
     def wait_idle(self, chip: Remote) -> None:
-        """One thing is asked after another, so what was asked before this has its answer then."""
+        """What core2d asks the chip at the beginning, and what was asked before this, has its answer.
+
+        One thing is asked after another; the fields of Info are asked one by one, each when the last is there.
+        """
+        self.chip(chip.path, f"{CORE2}.Info").wait_property("Updated", lambda time: time > 0)
         pending = chip.call_async("ReadSteps")
         wait_for(lambda: pending.done, what=pending.what)
 
