@@ -169,10 +169,10 @@ typedef enum
 } Core2BluezConnectHow;
 
 /* Queues Device1.Connect for @device. While it sleeps its call stays pending in bluetoothd (the kernel
- * listens, nothing is polled), up to CORE2_BLUEZ_MAX_PENDING of them at once; when others wait, the longest
- * pending gives up its place after 3 s, to one that is awake at once. A discovery of ours pauses for it, but for
- * CORE2_BLUEZ_CONNECT_WHILE_DISCOVERING. @timeout_ms should be more than bluetoothd's own 41 s, so that its
- * answer ends the call. device->connect is NULL again when @done is called. */
+ * listens, nothing is polled), up to CORE2_BLUEZ_MAX_PENDING of them at once; the longest pending gives up
+ * its place after 3 s to one that has waited as long, and at once to one that is awake. A discovery of ours
+ * pauses for it, but for CORE2_BLUEZ_CONNECT_WHILE_DISCOVERING. @timeout_ms should be more than bluetoothd's
+ * own 41 s, so that its answer ends the call. device->connect is NULL again when @done is called. */
 void core2_bluez_connect_start (Core2Bluez *self, Core2BluezDevice *device,
                                 Core2BluezConnectHow how, guint timeout_ms,
                                 Core2BluezConnectDone done, gpointer user_data);

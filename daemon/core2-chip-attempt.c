@@ -75,6 +75,18 @@ device_vanished (Core2Chip *self)
   chip_set_state (self, CHIP_WAITING, "Bluetooth forgot the chip: looking for it again");
 }
 
+void
+chip_retry (Core2Chip *self)
+{
+  if (self->quick_failures >= QUICK_RETRIES)
+    {
+      chip_back_off (self);
+      return;
+    }
+  self->quick_failures++;
+  chip_pause (self, 0);
+}
+
 static void
 connect_failed (Core2Chip *self, const sd_bus_error *error)
 {
@@ -93,10 +105,7 @@ connect_failed (Core2Chip *self, const sd_bus_error *error)
       chip_set_state (self, CHIP_WAITING, "asleep: shake the chip");
     }
   else if (code == CORE2_ERROR_ASLEEP && self->quick_failures < QUICK_RETRIES)
-    {
-      self->quick_failures++;
-      chip_pause (self, 0);
-    }
+    chip_retry (self);
   else if (core2_bluez_is_unknown_error (error))
     device_vanished (self);
   else if (code == CORE2_ERROR_IN_PROGRESS)

@@ -362,9 +362,13 @@ chip_advance (Core2Chip *self)
   chip_handshake_link_down (self);
   if (self->session_started || self->state == CHIP_RESOLVING || self->state == CHIP_READY)
     {
+      gboolean was_ready = self->state == CHIP_READY;
+
       chip_set_last_error (self, core2_error_get_name (CORE2_ERROR_NOT_CONNECTED),
                            "the connection ended");
       chip_end_link (self);
+      if (!was_ready)
+        chip_retry (self);
     }
   chip_try_connect (self);
 }

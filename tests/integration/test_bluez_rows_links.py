@@ -41,6 +41,17 @@ def test_row_03_then_it_backs_off(world: World) -> None:
     assert all(pause >= 1 for pause in pauses(world)[4:])
 
 
+def test_row_03_link_that_ends_before_it_is_of_use(world: World) -> None:
+    """Connect succeeds each time, and then the link goes: that is no success, either."""
+    world.control("ClearCalls")
+    start = "GattCharacteristic1.StartNotify"
+    world.fault(start, drop_link_before=True, count=6)
+    world.lose_link()
+    world.ready_again()
+    assert len(pauses(world)) == 6
+    assert all(pause >= 1 for pause in pauses(world)[4:])
+
+
 def test_row_04_another_program_connects(world: World) -> None:
     """Its Connect is pending when core2d asks; its success is core2d's."""
     world.chip.call("Disconnect")

@@ -106,6 +106,16 @@ def disconnect(world: World) -> None:
     world.chip.call("Disconnect")
 
 
+def stay_linked(world: World) -> None:
+    world.fault("Device1.Disconnect", never_answer=True)
+    world.chip.call_async("Disconnect")
+
+
+def lose_again_and_again(world: World) -> None:
+    world.fault("GattCharacteristic1.StartNotify", drop_link_before=True)
+    world.lose_link()
+
+
 def keep_none(world: World) -> None:
     world.chip.call("SetAutoConnect", False)
 
@@ -127,6 +137,7 @@ def reject_key(world: World) -> None:
 
 CASES: dict[str, Callable[[World], None]] = {
     "asleep: shake the chip": sleep,
+    "out of reach or asleep: shake the chip": lose_again_and_again,
     "not seen by Bluetooth yet: shake the chip": forget,
     "connecting": lose,
     "connected, reading what the chip offers": lose,
@@ -144,6 +155,8 @@ CASES: dict[str, Callable[[World], None]] = {
     "this device has no step counter: is it a Smart Chip 2?": lack_steps,
     "Bluetooth forgot the chip: looking for it again": fail_connect(**UNKNOWN, count=2),
     "the computer was asleep": resume,
+    "disconnecting": disconnect,
+    "disconnected, though Bluetooth did not confirm it": stay_linked,
     "disconnected as wished, until the next connect": disconnect,
     "keeps no connection by itself": keep_none,
     "seen in a scan, not added": find_another,
