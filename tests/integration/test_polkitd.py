@@ -23,6 +23,7 @@ import pytest
 from conftest import both_buses
 from gi.repository import GLib
 from harness import CORE2, CORE2_PATH, SOURCE, Bus, Process, build_directory, run_command
+from harness.terminal import Terminal
 from test_access import ADDRESS, CHIP, COVERED, DENIED, INTERACTION_REQUIRED, MANAGER, add, read_state
 
 POLKIT = "org.freedesktop.PolicyKit1"
@@ -201,6 +202,32 @@ def test_person_is_asked(make_system: Callable[..., System]) -> None:
     assert [action for action, _ in asked] == ["org.example.core2.manage", "org.example.core2.key"]
     assert all(ADDRESS in message for _, message in asked)
     assert set(errors) <= {DENIED, INTERACTION_REQUIRED} and len(errors) == 2
+    assert read_state(system.bus) == before
+
+
+#: Where nobody has a login session polkit takes no agent that is only to be asked after those of a desktop.
+AGENT = """#!/bin/sh
+test "$1" = --fallback && shift
+exec /usr/bin/pkttyagent "$@"
+"""
+
+
+def test_person_is_asked_on_a_terminal(make_system: Callable[..., System], directory: Path) -> None:
+    """core2ctl starts polkit's own agent, which shows what the password is for; Ctrl-C is a no."""
+    system = make_system()
+    before = read_state(system.bus)
+    core2ctl = shutil.copy(build_directory() / "client-tool/core2ctl", directory)
+    agent = directory / "pkttyagent"
+    agent.write_text(AGENT)
+    agent.chmod(0o755)
+    env = system.bus.env | {"PATH": f"{directory}:/usr/bin:/bin"}
+    screen = Terminal([*NOBODY, core2ctl, "set", "alias", "mine"], env)
+    screen.wait_text("AUTHENTICATING FOR org.example.core2.manage")
+    screen.wait_text(ADDRESS)
+    screen.send("\x03")
+    assert screen.wait() in (5, 130)
+    assert screen.mode == screen.mode_before
+    screen.close()
     assert read_state(system.bus) == before
 
 
