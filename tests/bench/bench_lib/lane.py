@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import subprocess
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,6 +195,12 @@ class Lane:
             float(numbers["p50_us"]),
             float(numbers["p99_us"]),
         )
+
+    def stop_core2d(self) -> float:
+        """End it with SIGTERM: how many seconds that took."""
+        begin = time.monotonic()
+        self.daemon.stop()
+        return time.monotonic() - begin
 
     def stop_callgrind(self) -> Path:
         """End core2d; what callgrind counted."""
