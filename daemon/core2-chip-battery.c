@@ -14,7 +14,7 @@ set_battery (Core2Chip *self, BatteryStatus status, guint8 percentage, guint64 u
     {
       self->record->battery = percentage;
       self->record->battery_updated = updated;
-      chip_save_later (self);
+      chip_save_values_later (self);
     }
   if (self->battery_status != status)
     chip_notify (self, PROP_BATTERY_STATUS);

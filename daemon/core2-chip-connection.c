@@ -49,7 +49,7 @@ chip_set_state (Core2Chip *self, ChipState state, const char *text)
       self->record->last_connected = (guint64) g_get_real_time ();
       chip_notify (self, PROP_CONNECTED);
       chip_notify (self, PROP_LAST_CONNECTED);
-      chip_save_later (self);
+      chip_save_values_later (self);
       core2_history_flush (self->services->history, NULL);
       core2_log_event (CORE2_LOG_INFO,
                        CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "link",
@@ -439,7 +439,7 @@ core2_chip_device_changed (Core2Chip *self, Core2BluezDevice *device)
       g_free (self->record->name);
       self->record->name = name;
       chip_notify (self, PROP_NAME);
-      chip_save_later (self);
+      chip_save_record_later (self);
     }
   chip_advance_later (self);
 }

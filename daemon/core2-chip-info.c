@@ -374,7 +374,7 @@ finish (InfoRead *read)
       g_free (self->record->name);
       self->record->name = g_strdup (self->info.name);
       chip_notify (self, PROP_NAME);
-      chip_save_later (self);
+      chip_save_record_later (self);
     }
   chip_notify_info (self);
   chip_flush (self);

@@ -101,7 +101,8 @@ struct Core2Chip
 
   guint64 dirty;                 /* ChipProperty bits to be signalled */
   guint flush_source;
-  Core2Timer *save_timer;
+  Core2Timer *save_timer;        /* the record is written then */
+  gboolean noted;                /* the store has newer values than the record's file */
 
   /* Published values that are not in @record. */
   int remembered;
@@ -227,10 +228,14 @@ void chip_emit_reset (Core2Chip *self, guint32 before, guint32 after, const char
 const char *chip_state_name (ChipState state);
 const char *chip_battery_status_name (BatteryStatus status);
 
-/* The record changed: no kill shall take it any more, and soon no power cut either. Call it before
- * what changed is published. */
-void chip_save_later (Core2Chip *self);
-/* Saves at once; on failure the caller gets @error. */
+/* What is measured changed, of what the record has: no kill shall take it any more, and soon no power cut
+ * either. Call it before what changed is published. */
+void chip_save_values_later (Core2Chip *self);
+/* Anything else of the record did. */
+void chip_save_record_later (Core2Chip *self);
+/* Saves the record at once. Failures are logged, and it is tried again. */
+void chip_save (Core2Chip *self);
+/* The same; on failure the caller gets @error. */
 gboolean chip_save_now (Core2Chip *self, GError **error);
 
 /* --- core2-chip-methods.c ---- */

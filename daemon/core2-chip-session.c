@@ -150,7 +150,7 @@ chip_session_end (Core2Chip *self)
   chip_handshake_lost (self);
   chip_fetch_lost (self);
   core2_link_free (link);
-  chip_save_later (self);
+  chip_save_values_later (self);
 }
 
 /* --- values ----------------------------------------------------------------------------------------------- */

@@ -166,10 +166,10 @@ apply_result (Core2Chip *self, const Core2StepsResult *result)
     mark (self, PROP_STEPS_TOTAL);
   log_oddities (self, result);
   if (result->reset == CORE2_STEPS_RESET_NONE && result->kind != CORE2_STEPS_BASELINE)
-    chip_save_later (self);
+    chip_save_values_later (self);
   else
     /* What was counted before a reset can't be found in the chip any more, nor what the first counter was. */
-    core2_chip_save (self);
+    chip_save (self);
   if (result->reset != CORE2_STEPS_RESET_NONE)
     {
       notify_marked (self);
@@ -288,7 +288,7 @@ chip_steps_roll_day (Core2Chip *self)
   chip_flush (self);
   if (self->history != NULL)
     core2_history_set_state (self->history, &self->steps);
-  chip_save_later (self);
+  chip_save_values_later (self);
 }
 
 void
@@ -311,7 +311,7 @@ chip_steps_days_changed (Core2Chip *self)
   set_number (self, &self->steps_today, core2_steps_get_today (&self->steps), PROP_STEPS_TODAY);
   notify_marked (self);
   chip_flush (self);
-  core2_chip_save (self);
+  chip_save (self);
 }
 
 void

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* How much a power cut may take; of the steps, the chip has them too. */
+/* How old the file of a record may be. Of measured values only when they can't be noted. */
 #define SAVE_DELAY_S 30
 
 /* --- saving ------------------------------------------------------------------------------------------------- */
@@ -23,7 +23,10 @@ save (Core2Chip *self, GBytes *key, GError **error)
     saved = core2_store_save_with_key (self->services->store, self->record,
                                        g_bytes_get_data (key, NULL), error);
   if (saved)
-    core2_timer_stop (&self->save_timer);
+    {
+      core2_timer_stop (&self->save_timer);
+      self->noted = FALSE;
+    }
   return saved;
 }
 
@@ -34,7 +37,7 @@ chip_save_now (Core2Chip *self, GError **error)
 }
 
 void
-core2_chip_save (Core2Chip *self)
+chip_save (Core2Chip *self)
 {
   g_autoptr (GError) error = NULL;
 
@@ -45,7 +48,7 @@ core2_chip_save (Core2Chip *self)
                                              .error = core2_error_get_name_of (error),
                                              .message_id = CORE2_LOG_ID_STORAGE_FAILED),
                            "%s", error->message);
-  chip_save_later (self);
+  chip_save_record_later (self);
 }
 
 static void
@@ -53,25 +56,61 @@ on_save_timer (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  core2_chip_save (self);
+  chip_save (self);
+}
+
+static void
+save_in (Core2Chip *self, guint delay_ms)
+{
+  if (self->save_timer == NULL)
+    chip_start_timer (self, &self->save_timer, delay_ms, on_save_timer);
 }
 
 void
-chip_save_later (Core2Chip *self)
+chip_save_values_later (Core2Chip *self)
 {
   g_autoptr (GError) error = NULL;
 
   if (!self->remembered)
     return;
   self->record->steps = self->steps;
-  if (!core2_store_note (self->services->store, self->record, &error))
-    core2_log_write_limited (self->services->log_limit, "note", CORE2_LOG_WARNING,
-                             CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "store",
-                                               .error = core2_error_get_name_of (error),
-                                               .message_id = CORE2_LOG_ID_STORAGE_FAILED),
-                             "%s", error->message);
-  if (self->save_timer == NULL)
-    chip_start_timer (self, &self->save_timer, SAVE_DELAY_S * 1000, on_save_timer);
+  if (core2_store_note (self->services->store, self->record, &error))
+    {
+      self->noted = TRUE;
+      self->services->values_noted (self->services->user_data);
+      return;
+    }
+  core2_log_write_limited (self->services->log_limit, "note", CORE2_LOG_WARNING,
+                           CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "store",
+                                             .error = core2_error_get_name_of (error),
+                                             .message_id = CORE2_LOG_ID_STORAGE_FAILED),
+                           "%s", error->message);
+  save_in (self, SAVE_DELAY_S * 1000);
+}
+
+void
+chip_save_record_later (Core2Chip *self)
+{
+  if (!self->remembered)
+    return;
+  chip_save_values_later (self);
+  save_in (self, SAVE_DELAY_S * 1000);
+}
+
+void
+core2_chip_save_due (Core2Chip *self)
+{
+  if (self->save_timer != NULL)
+    chip_save (self);
+}
+
+void
+core2_chip_not_synced (Core2Chip *self)
+{
+  if (!self->noted)
+    return;
+  core2_timer_stop (&self->save_timer);
+  save_in (self, 0);
 }
 
 /* --- what the manager asks and wants ------------------------------------------------------------------------ */
@@ -223,6 +262,12 @@ core2_chip_day_changed (Core2Chip *self)
   chip_steps_roll_day (self);
 }
 
+void
+core2_chip_close (Core2Chip *self)
+{
+  chip_connection_clear (self);
+}
+
 /* --- life --------------------------------------------------------------------------------------------------- */
 
 Core2Chip *
@@ -269,8 +314,6 @@ core2_chip_free (Core2Chip *self)
   chip_orientation_clear (self);
   chip_battery_clear (self);
   chip_steps_clear (self);
-  if (self->save_timer != NULL)
-    core2_chip_save (self);
   core2_timer_stop (&self->save_timer);
   chip_history_close (self);
   chip_fetch_clear (self);

@@ -42,6 +42,8 @@ typedef struct
   gboolean announced; /* the bus name is ours: before, nobody listens to our signals */
   /* A chip's state changed: for the service's STATUS= line. */
   void (*chip_changed) (gpointer user_data);
+  /* What was measured of a chip was noted: it is to be made durable soon, with core2_store_sync(). */
+  void (*values_noted) (gpointer user_data);
   gpointer user_data;
 } Core2ChipServices;
 
@@ -55,7 +57,7 @@ void core2_chips_unpublish (Core2ChipServices *services);
 Core2Chip *core2_chip_new (Core2ChipServices *services, Core2ChipRecord *record,
                            gboolean remembered);
 
-/* Saves what is worth it, closes its link, ends its calls with Cancelled and unpublishes it. */
+/* Closes its link, ends its calls with Cancelled and unpublishes it. Saves nothing. */
 void core2_chip_free (Core2Chip *self);
 
 const char *core2_chip_get_path (const Core2Chip *self);
@@ -105,8 +107,13 @@ gboolean core2_chip_remember (Core2Chip *self, const char *alias, const Core2Sid
 /* Ends what is remembered, so that core2_chip_free() saves nothing, and closes the link for good. */
 void core2_chip_forget (Core2Chip *self);
 
-/* Writes what has changed since the last save. Failures are logged. */
-void core2_chip_save (Core2Chip *self);
+/* Writes its record now, when it is to be written soon. Failures are logged, and it is tried again. */
+void core2_chip_save_due (Core2Chip *self);
+/* core2_store_sync() failed: its record is written soon, when it does not have all that was noted. */
+void core2_chip_not_synced (Core2Chip *self);
+
+/* Ends its session: nothing is measured any more, and all that was is noted. */
+void core2_chip_close (Core2Chip *self);
 
 /* Says to bluetoothd that our link can go: for the end of the daemon. Sends, and does not wait. */
 void core2_chip_release_link (Core2Chip *self);

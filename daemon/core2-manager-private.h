@@ -36,6 +36,7 @@ struct Core2Manager
   GHashTable *others;            /* addresses of other devices seen in this scan */
 
   guint forget_timer;
+  Core2Timer *sync_timer;        /* values were noted that are not durable yet */
   int day_fd;                    /* timerfd: fires at the day's end and when the clock is set */
   guint day_source;
   Core2Zone *zone;

@@ -12,6 +12,8 @@
 #include "core2-steps.h"
 
 #define FORGET_CHECK_S 10
+/* How much of what was measured a power cut may take; of the steps, the chips have them too. */
+#define SYNC_DELAY_S 30
 
 /* --- chips -------------------------------------------------------------------------------------------------- */
 
@@ -72,6 +74,45 @@ foreach_chip (Core2Manager *self, void (*visit) (Core2Chip *chip))
   g_hash_table_iter_init (&iter, self->chips);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &chip))
     visit (chip);
+}
+
+/* --- durability --------------------------------------------------------------------------------------------- */
+
+/* Makes durable what was measured of all chips. */
+static void
+sync_values (gpointer user_data)
+{
+  Core2Manager *self = user_data;
+  g_autoptr (GError) error = NULL;
+
+  core2_timer_stop (&self->sync_timer);
+  if (core2_store_sync (self->services.store, &error))
+    return;
+  core2_log_write_limited (self->services.log_limit, "sync", CORE2_LOG_WARNING,
+                           CORE2_LOG_FIELDS (.topic = "store",
+                                             .error = core2_error_get_name_of (error),
+                                             .message_id = CORE2_LOG_ID_STORAGE_FAILED),
+                           "%s", error->message);
+  foreach_chip (self, core2_chip_not_synced);
+}
+
+static void
+on_values_noted (gpointer user_data)
+{
+  Core2Manager *self = user_data;
+
+  if (self->sync_timer == NULL)
+    core2_timer_start (self->services.timers, &self->sync_timer, SYNC_DELAY_S * 1000, sync_values,
+                       self);
+}
+
+/* The same at once, and whatever else is to be saved soon. */
+static void
+save_everything (Core2Manager *self)
+{
+  core2_history_flush (self->services.history, NULL);
+  sync_values (self);
+  foreach_chip (self, core2_chip_save_due);
 }
 
 /* --- STATUS= ------------------------------------------------------------------------------------------------ */
@@ -245,9 +286,13 @@ on_sleep (gboolean sleeping, gpointer user_data)
 {
   Core2Manager *self = user_data;
 
-  foreach_chip (self, sleeping ? core2_chip_save : core2_chip_resumed);
-  if (!sleeping)
-    foreach_chip (self, core2_chip_day_changed);
+  if (sleeping)
+    {
+      save_everything (self);
+      return;
+    }
+  foreach_chip (self, core2_chip_resumed);
+  foreach_chip (self, core2_chip_day_changed);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------- */
@@ -306,6 +351,7 @@ init_services (Core2Manager *self, Core2Bus *bus, Core2Store *store, const Core2
   services->log_limit = core2_log_limit_new ();
   services->timers = core2_timers_new ();
   services->chip_changed = update_status;
+  services->values_noted = on_values_noted;
   services->user_data = self;
   core2_calendar_init (&services->calendar, zone, config->day_start);
   services->readers = g_ptr_array_new ();
@@ -379,7 +425,10 @@ core2_manager_free (Core2Manager *self)
   g_clear_handle_id (&self->status_source, g_source_remove);
   /* Without it nothing is signalled: chips are not removed when core2d stops. */
   sd_bus_slot_unref (self->object_manager_slot);
+  foreach_chip (self, core2_chip_close);
+  save_everything (self);
   g_hash_table_unref (self->chips);
+  core2_timer_stop (&self->sync_timer);
   g_clear_handle_id (&self->status_source, g_source_remove);
   core2_chips_unpublish (&self->services);
   core2_bluez_free (self->services.bluez);

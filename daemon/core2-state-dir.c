@@ -212,8 +212,8 @@ core2_state_dir_write (Core2StateDir *self, const char *name, const void *conten
 }
 
 /* Only a power cut could still take back what was done; to say that it was not done would be wrong. */
-static void
-sync_dir (Core2StateDir *self)
+void
+core2_state_dir_sync (Core2StateDir *self)
 {
   while (fsync (self->fd) < 0)
     if (errno != EINTR)
@@ -238,7 +238,7 @@ core2_state_dir_rename (Core2StateDir *self, const char *from, const char *to, g
         set_error (error, "rename", path, errno);
       return FALSE;
     }
-  sync_dir (self);
+  core2_state_dir_sync (self);
   return TRUE;
 }
 
@@ -254,7 +254,7 @@ core2_state_dir_remove (Core2StateDir *self, const char *name, GError **error)
       set_error (error, "remove", path, errno);
       return FALSE;
     }
-  sync_dir (self);
+  core2_state_dir_sync (self);
   return TRUE;
 }
 

@@ -46,6 +46,9 @@ gboolean core2_state_dir_remove (Core2StateDir *self, const char *name, GError *
  * regular file is set aside. The descriptor is the caller's; -1 with @error. */
 int core2_state_dir_open_file (Core2StateDir *self, const char *name, GError **error);
 
+/* Makes the names in the folder durable. A disk that fails at that is only logged. */
+void core2_state_dir_sync (Core2StateDir *self);
+
 /* Whether something with that name exists. */
 gboolean core2_state_dir_has (Core2StateDir *self, const char *name);
 

@@ -51,7 +51,7 @@ warn (const GError *error)
                      error->message);
 }
 
-/* Without it core2d works, too, but loses some steps when it is killed. */
+/* Without it core2d works, too, but loses some steps when it is killed, and saves each record by itself. */
 static void
 open_live (Core2Store *self)
 {
@@ -162,8 +162,12 @@ core2_store_open (const char *directory, GError **error)
 void
 core2_store_free (Core2Store *self)
 {
+  g_autoptr (GError) error = NULL;
+
   if (self == NULL)
     return;
+  if (!core2_store_sync (self, &error))
+    warn (error);
   core2_live_free (self->live);
   core2_state_dir_free (self->chips);
   core2_state_dir_free (self->keys);
@@ -295,7 +299,17 @@ core2_store_save (Core2Store *self, const Core2ChipRecord *record, GError **erro
 gboolean
 core2_store_note (Core2Store *self, const Core2ChipRecord *record, GError **error)
 {
-  return self->live == NULL || core2_live_write (self->live, record, error);
+  if (self->live != NULL)
+    return core2_live_write (self->live, record, error);
+  g_set_error (error, CORE2_ERROR, CORE2_ERROR_STORAGE,
+               "no file for the values of %s: its record is saved instead", record->address);
+  return FALSE;
+}
+
+gboolean
+core2_store_sync (Core2Store *self, GError **error)
+{
+  return self->live == NULL || core2_live_sync (self->live, error);
 }
 
 /* --- keys ----------------------------------------------------------------------------------- */

@@ -8,8 +8,9 @@ G_BEGIN_DECLS
 /*
  * What core2d remembers of each chip over restarts.
  *
- *   STATE/chips/F1_4F_BB_6A_B5_79.conf      a key file: everything but the secret
- *   STATE/chips/live                        what was measured since (core2-live.h)
+ *   STATE/chips/F1_4F_BB_6A_B5_79.conf      a key file: everything but the secret; what was measured, as it
+ *                                           was when anything else changed
+ *   STATE/chips/live                        what was measured of all chips since (core2-live.h)
  *   STATE/keys/F1_4F_BB_6A_B5_79.key        the pairing key, 16 raw bytes
  *   STATE/keys/F1_4F_BB_6A_B5_79.pending    the key of a pairing that is not confirmed yet
  *   STATE/keys/F1_4F_BB_6A_B5_79.new        a key whose record is being saved; gone after a start
@@ -17,7 +18,8 @@ G_BEGIN_DECLS
  * Folders are 0700, files 0600. Every change is atomic and durable: a new file is written, synced
  * and renamed over the old one, and the folder is synced, so after a crash or power cut at any
  * point a file has its old or its new content, and what was acknowledged is there. That takes some
- * milliseconds on a disk, in the calling thread: save at changes of state, not at every step.
+ * milliseconds on a disk, in the calling thread: save at changes of state, not at every step, and not
+ * for every chip that walks. Only chips/live is written in place.
  *
  * A file that cannot be understood is renamed to NAME.bad, with one log line, and that chip alone
  * is not remembered. Symbolic links are not followed; folders, devices and files above 64 KiB are
@@ -55,10 +57,17 @@ GPtrArray *core2_store_load_all (Core2Store *self, GError **error);
 gboolean core2_store_save (Core2Store *self, const Core2ChipRecord *record, GError **error);
 
 /*
- * Keeps the measured values of @record over a SIGKILL of core2d: quick, not durable, for every step.
- * They are newer than the record on disk and come back with core2_store_load_all().
+ * Keeps the measured values of @record over a SIGKILL of core2d: quick, for every step, and durable with the
+ * next core2_store_sync(). They are newer than the record on disk and come back with
+ * core2_store_load_all(). On failure only core2_store_save() keeps them.
  */
 gboolean core2_store_note (Core2Store *self, const Core2ChipRecord *record, GError **error);
+
+/*
+ * Makes durable what was noted of all chips; waits once for the disk. On failure all that was noted, since
+ * the last record of its chip, is to be saved with core2_store_save(): the disk may have none of it.
+ */
+gboolean core2_store_sync (Core2Store *self, GError **error);
 
 /*
  * Writes a record and the key of its chip: both, or neither. On failure, and over a crash, both old files, or

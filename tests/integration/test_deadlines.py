@@ -18,6 +18,7 @@ import pytest
 from bluez_world import STEPS, MakeWorld
 from gi.repository import GLib
 from harness import Bus, BusError, Core2d, Result, VirtualClock, chip_path, wait_for
+from harness.strace import Strace
 from history_client import INTERFACE, Export, days_of, fill
 
 ERROR = "org.example.Core2.Error."
@@ -46,6 +47,29 @@ def test_steps_are_polled(clock: VirtualClock, make_world: MakeWorld) -> None:
         clock.wait(lambda w=walked: world.chip.get("StepsTotal") == w, "the counter to be read")
         assert world.calls("GattCharacteristic1.ReadValue")
     assert world.chip.get("State") == "ready"
+
+
+@pytest.mark.parametrize("inject", ["", "fdatasync:error=EIO"], ids=["synced", "cannot-sync"])
+def test_what_was_measured_becomes_durable(
+    clock: VirtualClock, make_world: MakeWorld, inject: str
+) -> None:
+    """All chips' values together; or each chip's record, when the disk fails at that."""
+    world = make_world()
+    state = world.daemon.state_directory / "chips"
+    [record] = state.glob("*.conf")
+    # Its name is new, and saved with its record.
+    clock.add(60)
+    world.daemon.wait_idle(world.chip)
+    world.hands.call("Step", 9)
+    world.chip.wait_property("StepsTotal", 9)
+    with Strace(world.daemon.bus, world.daemon.pid, state, inject, file=state / "live") as strace:
+        clock.wait(lambda: "fdatasync" in strace.log, "the disk to be waited for")
+        if inject:
+            clock.wait(lambda: "\nTotal=9\n" in record.read_text(), "the record")
+    if inject:
+        assert "cannot sync" in world.daemon.stderr
+    else:
+        assert "\nTotal=0\n" in record.read_text()
 
 
 def test_seen_chips_are_forgotten(clock: VirtualClock, make_world: MakeWorld) -> None:

@@ -35,8 +35,7 @@ KEPT = re.compile(r"chips/(\w+\.conf|live)|keys/\w+\.(key|pending)|history\.db(-
 
 def traced_environment() -> dict[str, str]:
     """LeakSanitizer cannot work in a process that is traced."""
-    options = os.environ.get("ASAN_OPTIONS")
-    return {"ASAN_OPTIONS": f"{options}:detect_leaks=0"} if options else {}
+    return {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
 
 
 @dataclass(frozen=True)
@@ -193,6 +192,73 @@ def test_f19_every_system_call_fails(
         if done:
             add(daemon, *write.before)
     assert False in ends
+
+
+def walked_after_a_start(stage: Callable[..., Stage]) -> tuple[Stage, list[Path]]:
+    """Chips of which only the steps are new to core2d, and their records."""
+    one = stage(4, env=traced_environment())
+    one.daemon.stop()
+    one.start_core2d()
+    one.wait_counting()
+    one.ledger.walk(20)
+    for index in range(one.count):
+        one.daemon.chip(index).wait_property("StepsTotal", one.ledger.truth(index))
+    names = [chip_address(index).replace(":", "_") for index in range(one.count)]
+    return one, [one.daemon.state_directory / f"chips/{name}.conf" for name in names]
+
+
+def test_f21_what_was_measured_is_on_the_disk_at_the_end(
+    stage: Callable[..., Stage], bus: Bus
+) -> None:
+    """One wait for the disk, however many chips have walked: a thousand records would take core2d too long."""
+    one, records = walked_after_a_start(stage)
+    before = [record.read_bytes() for record in records]
+    live = one.daemon.state_directory / "chips/live"
+    with Strace(bus, one.daemon.pid, live.parent, file=live) as strace:
+        one.daemon.stop()
+    calls = [name for name, _ in strace.calls()]
+    assert calls[-1] == "fdatasync", strace.log
+    # One more, when half a minute was just over.
+    assert calls.count("fdatasync") <= 2, strace.log
+    assert [record.read_bytes() for record in records] == before
+    one.start_core2d()
+    one.ledger.settle()
+
+
+def test_f21_what_a_killed_core2d_left_is_on_the_disk_first(
+    stage: Callable[..., Stage], bus: Bus
+) -> None:
+    """Before anything of it is written over: until then the disk may have nothing else that is whole."""
+    one, _ = walked_after_a_start(stage)
+    one.daemon.kill()
+    for hand in one.hands:
+        hand.call("Vanish")
+    wait_for(lambda: one.links == [], what="the end of the links")
+    one.start_core2d()
+    live = one.daemon.state_directory / "chips/live"
+    with Strace(bus, one.daemon.pid, live.parent, file=live) as strace:
+        for hand in one.hands:
+            hand.call("Appear")
+        wait_for(lambda: "pwrite64" in strace.log, what="a value to be noted")
+    assert strace.calls()[0][0] == "fdatasync", strace.log
+    one.ledger.settle()
+
+
+def test_f19_what_was_measured_cannot_be_synced(stage: Callable[..., Stage], bus: Bus) -> None:
+    """Then records are saved, and have all that was counted."""
+    one, records = walked_after_a_start(stage)
+    live = one.daemon.state_directory / "chips/live"
+    inject = "fdatasync:error=EIO"
+    with Strace(bus, one.daemon.pid, live.parent, inject, file=live) as strace:
+        one.daemon.stop()
+    assert strace.injected
+    assert "cannot sync" in one.daemon.stderr
+    for index, record in enumerate(records):
+        assert f"\nTotal={one.ledger.truth(index)}\n" in record.read_text()
+    for path in [live, *one.daemon.state_directory.glob("history.db*")]:
+        path.unlink()
+    one.start_core2d()
+    one.ledger.settle()
 
 
 class SmallDisk:

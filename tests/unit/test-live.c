@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What was measured survives a kill of the writer, and damage of the file costs nothing but the last
- * half minute. */
+/* What was measured survives a kill of the writer, what was synced a power cut at any moment, and damage of the
+ * file costs nothing but what came after the record. */
 #include "core2-error.h"
 #include "core2-store.h"
 #include "test-folder.h"
@@ -11,9 +11,12 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define LEFT "F1:4F:BB:6A:B5:79"
-#define SLOT_SIZE 512
+#define RIGHT "F1:4F:BB:6A:B5:7A"
+#define SLOT_SIZE 4096
+#define PAIR_SIZE (2 * SLOT_SIZE)
 
 typedef struct
 {
@@ -75,6 +78,63 @@ note (Fixture *self, const Core2ChipRecord *record)
 
   core2_store_note (self->store, record, &error);
   g_assert_no_error (error);
+}
+
+static void
+note_total (Fixture *self, Core2ChipRecord *record, guint64 total)
+{
+  record->steps.total = total;
+  note (self, record);
+}
+
+static void
+sync_values (Fixture *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  core2_store_sync (self->store, &error);
+  g_assert_no_error (error);
+}
+
+/* The file: the caller's. */
+static guint8 *
+get_file (Fixture *self, gsize *size)
+{
+  char *content;
+
+  g_assert_true (g_file_get_contents (self->live, &content, size, NULL));
+  return (guint8 *) content;
+}
+
+static void
+set_file (Fixture *self, const guint8 *content, gsize size)
+{
+  g_assert_true (g_file_set_contents (self->live, (const char *) content, (gssize) size, NULL));
+}
+
+/* The slot of the only pair, 0 or 1, that is not as it was. */
+static guint
+find_change (Fixture *self, const guint8 *before)
+{
+  gsize size;
+  g_autofree guint8 *now = get_file (self, &size);
+  gboolean first = memcmp (now, before, SLOT_SIZE) != 0;
+  gboolean second = memcmp (now + SLOT_SIZE, before + SLOT_SIZE, SLOT_SIZE) != 0;
+
+  g_assert_cmpuint (size, ==, PAIR_SIZE);
+  g_assert_true (first != second);
+  return second;
+}
+
+/* How many bytes of a slot are in use. */
+static gsize
+count_used (const guint8 *slot)
+{
+  gsize used = SLOT_SIZE;
+
+  while (used > 0 && slot[used - 1] == 0)
+    used--;
+  return used;
 }
 
 /* What a core2d that starts now finds of the only chip. */
@@ -274,31 +334,210 @@ test_slots (Fixture *self, gconstpointer data)
 static void
 test_damage (Fixture *self, gconstpointer data)
 {
+  const guint8 nothing[PAIR_SIZE] = { 0 };
   g_autoptr (Core2ChipRecord) record = make_record (LEFT, 100);
-  g_autofree char *good = NULL;
-  gsize size, used = 0;
+  g_autofree guint8 *good = NULL;
+  gsize size, begin, used;
 
   save (self, record);
-  record->steps.total = 107;
-  note (self, record);
-  g_assert_true (g_file_get_contents (self->live, &good, &size, NULL));
-  for (gsize i = 0; i < size; i++)
-    if (good[i] != '\0')
-      used = i + 1;
-  g_assert_cmpuint (size % SLOT_SIZE, ==, 0);
-  g_assert_cmpuint (used, >, size - SLOT_SIZE);
-  for (gsize i = size - SLOT_SIZE; i < used; i++)
+  note_total (self, record, 107);
+  good = get_file (self, &size);
+  begin = find_change (self, nothing) * SLOT_SIZE;
+  used = count_used (good + begin);
+  g_assert_cmpuint (used, >, 100);
+  for (gsize i = begin; i < begin + used; i++)
     {
-      g_autofree char *damaged = g_memdup2 (good, size);
+      g_autofree guint8 *damaged = g_memdup2 (good, size);
 
       damaged[i] ^= 0x10;
-      g_assert_true (g_file_set_contents (self->live, damaged, (gssize) size, NULL));
+      set_file (self, damaged, size);
       g_assert_cmpuint (find_total (self), ==, 100);
-      g_assert_true (g_file_set_contents (self->live, good, (gssize) i, NULL));
+      set_file (self, good, i);
       g_assert_cmpuint (find_total (self), ==, 100);
     }
   note (self, record);
   g_assert_cmpuint (find_total (self), ==, 107);
+}
+
+/* A power cut may leave anything of a slot that is being written; the other one has what was synced last. */
+static void
+test_torn (Fixture *self, gconstpointer data)
+{
+  g_autoptr (Core2ChipRecord) record = make_record (LEFT, 50);
+  g_autofree guint8 *synced = NULL;
+  g_autofree guint8 *good = NULL;
+  gsize size, begin, used;
+
+  save (self, record);
+  sync_values (self);
+  note_total (self, record, 100);
+  sync_values (self);
+  synced = get_file (self, &size);
+  note_total (self, record, 107);
+  good = get_file (self, &size);
+  begin = find_change (self, synced) * SLOT_SIZE;
+  used = count_used (good + begin);
+  for (gsize i = begin; i < begin + used; i++)
+    {
+      g_autofree guint8 *torn = g_memdup2 (good, size);
+      gsize other = (i + SLOT_SIZE) % PAIR_SIZE;
+
+      torn[i] ^= 0x10;
+      set_file (self, torn, size);
+      g_assert_cmpuint (find_total (self), ==, 100);
+      torn[other] ^= 0x10;
+      set_file (self, torn, size);
+      g_assert_cmpuint (find_total (self), ==, 50);
+      torn[i] ^= 0x10;
+      set_file (self, torn, size);
+      g_assert_cmpuint (find_total (self), ==, 107);
+      /* Of the new content only the first bytes are there. */
+      memcpy (torn, good, size);
+      memcpy (torn + i, synced + i, begin + SLOT_SIZE - i);
+      set_file (self, torn, size);
+      g_assert_cmpuint (find_total (self), ==, memcmp (torn, good, size) == 0 ? 107 : 100);
+    }
+}
+
+/* What was synced is not written over before the next sync, by this process or the one after it. */
+static void
+test_synced_stays (Fixture *self, gconstpointer data)
+{
+  const guint8 nothing[PAIR_SIZE] = { 0 };
+  g_autoptr (Core2ChipRecord) record = make_record (LEFT, 1);
+  gsize size;
+  guint newest;
+
+  save (self, record);
+  newest = find_change (self, nothing);
+  for (guint round = 0; round < 6; round++)
+    {
+      g_autofree guint8 *before = NULL;
+
+      if (round % 2 == 0)
+        sync_values (self);
+      else
+        reopen (self);
+      before = get_file (self, &size);
+      for (guint i = 0; i < 3; i++)
+        {
+          note_total (self, record, record->steps.total + 1);
+          g_assert_cmpuint (find_change (self, before), ==, 1 - newest);
+        }
+      newest = 1 - newest;
+    }
+  g_assert_cmpuint (find_total (self), ==, 19);
+}
+
+/* The file of a core2d that had one slot for each chip, 512 bytes long, all others free: the caller's. */
+static guint8 *
+make_old_file (Fixture *self, gsize *size)
+{
+  g_autofree guint8 *file = get_file (self, size);
+  gsize n_pairs = *size / PAIR_SIZE;
+  guint8 *old = g_malloc0 (4096);
+
+  g_assert_cmpuint (n_pairs, ==, 2);
+  for (gsize i = 0; i < n_pairs; i++)
+    {
+      const guint8 *pair = file + i * PAIR_SIZE;
+      const guint8 *slot = count_used (pair) > 0 ? pair : pair + SLOT_SIZE;
+      guint8 *to = old + (7 - 2 * i) * 512;
+      guint32 format = 2, content_size, checksum;
+
+      memcpy (&content_size, slot + sizeof format, sizeof content_size);
+      g_assert_cmpuint (content_size, <, 512);
+      memcpy (to, slot, content_size);
+      memcpy (to, &format, sizeof format);
+      checksum = (guint32) crc32 (0, to, content_size);
+      memcpy (to + content_size, &checksum, sizeof checksum);
+    }
+  *size = 4096;
+  return old;
+}
+
+static guint64
+find_one_total (Fixture *self, const char *address)
+{
+  g_autoptr (GPtrArray) records = core2_store_load_all (self->store, NULL);
+
+  for (guint i = 0; i < records->len; i++)
+    {
+      const Core2ChipRecord *record = records->pdata[i];
+
+      if (g_str_equal (record->address, address))
+        return record->steps.total;
+    }
+  g_assert_not_reached ();
+}
+
+/* What the core2d before noted is taken over, also when there is no room for that at first. */
+static void
+test_old_format (Fixture *self, gconstpointer data)
+{
+  g_autoptr (Core2ChipRecord) left = make_record (LEFT, 100);
+  g_autoptr (Core2ChipRecord) right = make_record (RIGHT, 200);
+  g_autofree guint8 *old = NULL;
+  g_autofree guint8 *kept = NULL;
+  struct rlimit limit;
+  gsize size, kept_size;
+
+  save (self, left);
+  save (self, right);
+  note_total (self, left, 107);
+  note_total (self, right, 207);
+  old = make_old_file (self, &size);
+  set_file (self, old, size);
+
+  signal (SIGXFSZ, SIG_IGN);
+  g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+  limit.rlim_cur = 4096;
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+  reopen (self);
+  g_assert_cmpuint (find_one_total (self, LEFT), ==, 100);
+  limit.rlim_cur = RLIM_INFINITY;
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+  kept = get_file (self, &kept_size);
+  g_assert_cmpmem (kept, kept_size, old, size);
+
+  for (guint round = 0; round < 2; round++)
+    {
+      reopen (self);
+      g_assert_cmpuint (find_one_total (self, LEFT), ==, 107);
+      g_assert_cmpuint (find_one_total (self, RIGHT), ==, 207);
+    }
+  note_total (self, left, 110);
+  reopen (self);
+  g_assert_cmpuint (find_one_total (self, LEFT), ==, 110);
+  g_assert_cmpuint (find_one_total (self, RIGHT), ==, 207);
+
+  /* A slot that is damaged is not taken over. */
+  old[7 * 512 + 40] ^= 1;
+  set_file (self, old, size);
+  reopen (self);
+  g_assert_cmpuint (find_one_total (self, LEFT), ==, 100);
+  g_assert_cmpuint (find_one_total (self, RIGHT), ==, 207);
+}
+
+/* Without the file values can't be noted, and records are saved as ever. */
+static void
+test_no_file (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Core2ChipRecord) record = make_record (LEFT, 100);
+  g_autofree char *in_the_way = g_build_filename (self->live, "x", NULL);
+  g_autofree char *bad = g_strconcat (self->live, ".bad", NULL);
+  g_autofree char *bad_too = g_build_filename (bad, "x", NULL);
+
+  g_assert_cmpint (g_remove (self->live), ==, 0);
+  g_assert_cmpint (g_mkdir_with_parents (in_the_way, 0700), ==, 0);
+  g_assert_cmpint (g_mkdir_with_parents (bad_too, 0700), ==, 0);
+  reopen (self);
+  g_assert_false (core2_store_note (self->store, record, &error));
+  g_assert_error (error, CORE2_ERROR, CORE2_ERROR_STORAGE);
+  save (self, record);
+  sync_values (self);
+  g_assert_cmpuint (find_total (self), ==, 100);
 }
 
 static void
@@ -344,7 +583,7 @@ test_full_disk (Fixture *self, gconstpointer data)
   save (self, record);
   signal (SIGXFSZ, SIG_IGN);
   g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &limit), ==, 0);
-  limit.rlim_cur = 8 * SLOT_SIZE;
+  limit.rlim_cur = 8 * PAIR_SIZE;
   g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &limit), ==, 0);
   for (guint i = 0; i < 8; i++)
     {
@@ -415,6 +654,10 @@ main (int argc, char **argv)
   ADD ("/live/removed", test_removed);
   ADD ("/live/slots", test_slots);
   ADD ("/live/damage", test_damage);
+  ADD ("/live/torn", test_torn);
+  ADD ("/live/synced-stays", test_synced_stays);
+  ADD ("/live/old-format", test_old_format);
+  ADD ("/live/no-file", test_no_file);
   ADD ("/live/not-a-file", test_not_a_file);
   ADD ("/live/full-disk", test_full_disk);
   ADD ("/live/killed", test_killed);

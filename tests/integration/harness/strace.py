@@ -26,12 +26,16 @@ class Strace:
     inject is what strace's option of that name takes, as "fsync:error=EIO:when=2".
     """
 
-    def __init__(self, bus: Bus, pid: int, directory: Path, inject: str = "") -> None:
-        """directory: only its files, and those below, are looked at."""
+    def __init__(
+        self, bus: Bus, pid: int, directory: Path, inject: str = "", file: Path | None = None
+    ) -> None:
+        """directory: only its files, and those below, are looked at. file: no call is seen, or
+        tampered with, but those on this one."""
         self._bus = bus
         self._pid = pid
         self._directory = str(directory)
         self._inject = ["-e", f"inject={inject}"] if inject else []
+        self._inject += ["-P", str(file)] if file is not None else []
         self._process: Process
 
     def __enter__(self) -> Strace:
