@@ -12,6 +12,8 @@
 #define CONNECTION_LIMIT_PAUSE_MS 60000
 #define CONNECTION_LIMIT_JITTER_MS 15000
 #define SEARCH_MS 10000
+/* Searches without a pause while somebody waits for the chip: a minute of discovery. */
+#define SEARCHES_ON_REQUEST 6
 #define SEARCH_PAUSE_MIN_MS 20000
 #define SEARCH_PAUSE_MAX_MS 600000
 
@@ -25,11 +27,12 @@ search_done (const sd_bus_error *error, gpointer user_data)
   if (self->device != NULL && self->device->adapter->powered)
     return;
   if (chip_has_ready_requests (self) && error == NULL)
-    chip_pause (self, 0);          /* somebody waits for it now */
+    chip_pause (self, ++self->searches < SEARCHES_ON_REQUEST ? 0 : SEARCH_PAUSE_MIN_MS);
   else
     {
       guint pause_ms = SEARCH_PAUSE_MIN_MS << MIN (self->failures, 5u);
 
+      self->searches = 0;
       self->failures++;
       chip_pause (self, MIN (SEARCH_PAUSE_MAX_MS, pause_ms));
     }

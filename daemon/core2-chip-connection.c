@@ -380,6 +380,7 @@ chip_connection_arm (Core2Chip *self)
   self->disconnect_wanted = FALSE;
   chip_cancel_disconnect_requests (self);
   self->failures = 0;
+  self->searches = 0;
   chip_no_pause (self);
   chip_advance_later (self);
 }

@@ -19,6 +19,7 @@ chip_stop_attempt (Core2Chip *self)
   core2_timer_stop (&self->asleep_timer);
   core2_timer_stop (&self->straggler_timer);
   core2_bluez_scan_stop (&self->scan);
+  self->searches = 0;
   if (self->device != NULL && self->device->connect != NULL)
     core2_bluez_connect_cancel (self->services->bluez, self->device);
 }

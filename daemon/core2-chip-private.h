@@ -131,6 +131,7 @@ struct Core2Chip
   gint64 retry_at;               /* monotonic: no attempt before */
   Core2Timer *retry_timer;
   guint failures;                /* in a row */
+  guint searches;                /* of those that wait, in a row */
   guint quick_failures;          /* aborted at once, in a row */
   gint64 attempt_started;        /* monotonic */
   guint missing_services;        /* connections in a row without the characteristics */

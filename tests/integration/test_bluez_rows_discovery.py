@@ -63,6 +63,27 @@ def test_row_01_no_held_discovery_on_another_adapter(bus: Bus, make_world: MakeW
     world.ready_again()
 
 
+def test_row_01_no_held_discovery_for_who_waits_long(bus: Bus, make_world: MakeWorld) -> None:
+    """A Connect of ten minutes to a chip that is not there: a minute of discovery, then pauses."""
+    clock = VirtualClock(bus)
+    world = make_world(connected=False)
+    chip = world.daemon.add(1, ready=False, connect=GLib.Variant("b", False))
+    connect = chip.call_async("Connect", {"timeout": GLib.Variant("u", 600)})
+    world.adapter.wait_property("Discovering", True)
+    begin, discovered = clock.monotonic(), 0.0
+    while clock.monotonic() - begin < 300:
+        seconds = clock.monotonic()
+        clock.add(2)
+        world.daemon.manager.get("Scanning")
+        clock.let_answer()
+        if world.adapter.get("Discovering"):
+            discovered += clock.monotonic() - seconds
+    assert 50 <= discovered <= 200
+    assert not connect.done
+    chip.call("Disconnect")
+    assert connect.done
+
+
 def discovers_at(log: list[Call], wanted: str) -> list[bool]:
     """For each call of that method: whether core2d was discovering."""
     states = []
