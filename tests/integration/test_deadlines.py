@@ -116,7 +116,7 @@ def test_disconnect_is_never_confirmed(
     world.ready_again()
 
 
-def test_no_free_slot_is_tried_seldom(clock: VirtualClock, make_world: MakeWorld) -> None:
+def test_row_19_no_free_slot_is_tried_seldom(clock: VirtualClock, make_world: MakeWorld) -> None:
     """An adapter that holds no more connections is left alone for a minute, and then tried again."""
     world = make_world()
     limit = "le-connection-concurrent-connection-limit"
@@ -127,7 +127,7 @@ def test_no_free_slot_is_tried_seldom(clock: VirtualClock, make_world: MakeWorld
     world.ready_again()
 
 
-def test_attempts_in_vain(clock: VirtualClock, make_world: MakeWorld) -> None:
+def test_f07_attempts_in_vain(clock: VirtualClock, make_world: MakeWorld) -> None:
     """A chip whose connections fail is tried ever more rarely, at most once a minute, and never given up."""
     world = make_world()
     world.control("ClearCalls")
