@@ -26,8 +26,9 @@
  *    it was seen to do so within a connection, or fell over two midnights in a row.
  *  - Steps belong to the time between two samples. Within a connection chips notify while one
  *    walks, so the time is at most one second a step back from the sample. Steps made while away
- *    are spread evenly over the whole absence (from midnight, when it was reset then) and split
- *    at the beginnings of days, and marked estimated.
+ *    are spread evenly over the time since the last sample, which is before the link was lost
+ *    (from midnight, when it was reset then), split at the beginnings of days, and marked
+ *    estimated.
  *  - How long the time between two samples is, the clock since boot says, which does not jump
  *    and also counts suspend. Only across a reboot the wall clock must do; when that ran
  *    backwards, the time is unknown, and up to a day's steps are believed.
