@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import both_buses
+from gi.repository import GLib
 from harness import CORE2, Bus, BusError, Core2d, ServiceManager, Stage, VirtualBluez, device_path
 from harness import wait_for
 from harness.states import STATES, leave
@@ -30,8 +31,10 @@ def test_f23_stopped_in_state(stage: Stages, state: str) -> None:
     begin = one.count_calls("Device1.Disconnect")
     linked = bool(one.links)
     one.daemon.process.expect_end()
+    signalled = GLib.get_monotonic_time()
     one.daemon.process.send_signal(signal.SIGTERM)
     assert one.daemon.process.wait(STOP_LIMIT) == 0
+    print(f"ended {(GLib.get_monotonic_time() - signalled) // 1000} ms after SIGTERM")
     wait_for(lambda: all(call.done for call in calls), what="an end of the calls")
     if state == "connecting":
         # Without this bluetoothd would make the link when the chip wakes up, and nobody would want it.
