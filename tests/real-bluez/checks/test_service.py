@@ -18,7 +18,7 @@ BINARY = Path("/usr/libexec/core2d")
 WALKER = "walker"
 
 # Exposure of the unit as `systemd-analyze security` counts it, in tenths: 0 is none.
-EXPOSURE_AT_MOST = 15
+EXPOSURE_AT_MOST = 3
 
 
 # Interactive: core2d then has patience with a slow polkitd. Nobody is there who could be asked for a password.
