@@ -65,8 +65,8 @@ class Shoe:
         """The key in the store is the chip's, nothing else is left there, and the chip knows us."""
         self.hands.wait_property("Authenticated", True)
         self.chip.wait_property("Paired", True)
-        wait_for(lambda: self.stored_key == self.key, what="the chip's key in the store")
         wait_for(lambda: self.kinds_of_keys() == [".key"], what="the end of the pending key")
+        wait_for(lambda: self.stored_key == self.key, what="the chip's key in the store")
 
     def kinds_of_keys(self) -> list[str]:
         """Of this chip: .key for the one in use, .pending for that of an interrupted pairing."""
