@@ -107,7 +107,8 @@ def test_f09_vanishes_in_the_handshake(stage: Stages, step: str, when: str) -> N
     old = bytes(range(0x60, 0x70))
     one.hands[0].call("SetKey", old)
     one.chip.call("SetKey", old)
-    one.ledger.walk()
+    # Not as many as later: a counter that is the same again after its reset was not reset, for all core2d can know.
+    one.ledger.walk(5)
     one.quirk(auth_key="accept", **{f"auth_drop_{when}": step})
     (end,) = finish([one.chip.call_async("Pair", {"new-key": GLib.Variant("b", True)})])
     # Where the answer is in before the link goes, that may be enough.
