@@ -23,7 +23,8 @@
  *  - A counter reset out of sight that has passed its old value by the next sample cannot be
  *    told from one that only rose: then only the difference is counted, unless a pairing has
  *    announced the reset, or a midnight is between and this chip is known to reset at midnight:
- *    it was seen to do so within a connection, or fell over two midnights in a row.
+ *    it was seen to do so within a connection, or fell over two midnights in a row. One that is
+ *    at its old value again was not reset, whatever was announced.
  *  - Steps belong to the time between two samples. Within a connection chips notify while one
  *    walks, so the time is at most one second a step back from the sample. Steps made while away
  *    are spread evenly over the time since the last sample, which is before the link was lost
