@@ -36,6 +36,17 @@ chip_save_now (Core2Chip *self, GError **error)
   return !self->remembered || save (self, NULL, error);
 }
 
+/* @doing tells its warnings from others, of which few are written in a minute. */
+static void
+warn (Core2Chip *self, const char *doing, const GError *error)
+{
+  core2_log_write_limited (self->services->log_limit, doing, CORE2_LOG_WARNING,
+                           CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "store",
+                                             .error = core2_error_get_name_of (error),
+                                             .message_id = CORE2_LOG_ID_STORAGE_FAILED),
+                           "%s", error->message);
+}
+
 void
 chip_save (Core2Chip *self)
 {
@@ -43,11 +54,7 @@ chip_save (Core2Chip *self)
 
   if (chip_save_now (self, &error))
     return;
-  core2_log_write_limited (self->services->log_limit, "save", CORE2_LOG_WARNING,
-                           CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "store",
-                                             .error = core2_error_get_name_of (error),
-                                             .message_id = CORE2_LOG_ID_STORAGE_FAILED),
-                           "%s", error->message);
+  warn (self, "save", error);
   chip_save_record_later (self);
 }
 
@@ -80,11 +87,7 @@ chip_save_values_later (Core2Chip *self)
       self->services->values_noted (self->services->user_data);
       return;
     }
-  core2_log_write_limited (self->services->log_limit, "note", CORE2_LOG_WARNING,
-                           CORE2_LOG_FIELDS (.chip = self->record->address, .topic = "store",
-                                             .error = core2_error_get_name_of (error),
-                                             .message_id = CORE2_LOG_ID_STORAGE_FAILED),
-                           "%s", error->message);
+  warn (self, "note", error);
   save_in (self, SAVE_DELAY_S * 1000);
 }
 
