@@ -184,14 +184,12 @@ static gboolean
 apply_option (Core2Config *self, const Option *option, GKeyFile *file, const char *path,
               const char *text, GError **error)
 {
-  g_autofree char *value = g_key_file_get_string (file, option->group, option->key, NULL);
+  /* As it stands: no value needs an escape, and g_key_file_get_string() warns of two broken ones in a row. */
+  g_autofree char *value = g_key_file_get_value (file, option->group, option->key, NULL);
   guint parsed;
 
-  /* Not a string at all: broken escapes. */
-  if (value != NULL)
-    g_strstrip (value);
-  if (value != NULL && option->parse (value, &parsed) && parsed >= option->min
-      && parsed <= option->max)
+  g_strstrip (value);
+  if (option->parse (value, &parsed) && parsed >= option->min && parsed <= option->max)
     {
       *get_value (self, option) = parsed;
       return TRUE;
@@ -200,8 +198,7 @@ apply_option (Core2Config *self, const Option *option, GKeyFile *file, const cha
   g_autofree char *place = format_place (path, text, option->group, option->key);
   g_autofree char *min = option->format (option->min);
   g_autofree char *max = option->format (option->max);
-  g_autofree char *raw = g_key_file_get_value (file, option->group, option->key, NULL);
-  g_autofree char *shown = g_utf8_make_valid (raw, -1);
+  g_autofree char *shown = g_utf8_make_valid (value, -1);
 
   g_set_error (error, CORE2_ERROR, CORE2_ERROR_INVALID_ARGUMENTS,
                "%s: [%s] %s=%s is not valid: it must be from %s to %s", place, option->group,

@@ -196,6 +196,7 @@ test_bad_values (Fixture *self, gconstpointer data)
     "[Scan]\nTimeoutSec=\n",       "[Scan]\nTimeoutSec=5s\n",    "[Scan]\nTimeoutSec=5.5\n",
     "[Scan]\nTimeoutSec=0x10\n",   "[Scan]\nTimeoutSec=5 6\n",   "[Scan]\nTimeoutSec=yes\n",
     "[Scan]\nTimeoutSec=99999999999999999999\n",                 "[Scan]\nTimeoutSec=\\q\n",
+    "[Scan]\nTimeoutSec=\\q\\\n",
     "[Days]\nDayStart=24:00\n",    "[Days]\nDayStart=04:60\n",   "[Days]\nDayStart=4:00\n",
     "[Days]\nDayStart=04:00:00\n", "[Days]\nDayStart=midnight\n", "[Days]\nDayStart=-1:00\n",
   };
