@@ -17,6 +17,7 @@ from harness import VirtualChips
 from harness import build_directory, real
 from harness import run_command as run_to_end
 from harness.loop import iterate, running
+from harness.process import slow
 from shoe import Shoe
 
 # Who runs the tests in the background of a shell has SIGINT ignored, and all that they start would
@@ -38,12 +39,14 @@ VALGRIND = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also the tests that are marked long")
     parser.addoption("--valgrind", action="store_true", help="run core2d in valgrind's memcheck")
+    parser.addoption("--slow", action="append", default=[], help="a program that is to be slow")
     parser.addoption("--fuzz-seed", type=int, default=20240229, help="of test_fuzz.py")
     parser.addoption("--fuzz-rounds", type=int, default=10, help="of test_fuzz.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """With --valgrind each core2d runs in it; it ends with 99 then when something was wrong."""
+    slow.update(config.getoption("--slow"))
     if config.getoption("--valgrind"):
         suppressions = Path("/usr/share/glib-2.0/valgrind/glib.supp")
         Core2d.wrapper = ("valgrind", *VALGRIND, f"--suppressions={suppressions}")

@@ -21,6 +21,12 @@ FORBIDDEN = re.compile(
     r"runtime error:|ERROR: \w+Sanitizer|SUMMARY: \w+Sanitizer|[ -](CRITICAL|WARNING|ERROR) \*\*:"
 )
 
+#: Labels of programs that get little of the processor, so that a test that takes their work for done before it is fails.
+slow: set[str] = set()
+
+#: The niceness they get. One that other load leaves nothing to would only reach the timeouts.
+SLOW_NICE = 12
+
 
 class ProcessDied(AssertionError):
     """A program under test ended although nobody stopped it."""
@@ -65,6 +71,8 @@ class Process:
                 pass_fds=inherit,
             )
         self.pid = self._popen.pid
+        if self.label in slow:
+            os.setpriority(os.PRIO_PROCESS, self.pid, SLOW_NICE)
         GLib.child_watch_add(GLib.PRIORITY_DEFAULT, self.pid, self._on_exit)
         running.append(self)
 
