@@ -7,8 +7,8 @@
 /*
  * What the shells' completion asks. The words of the command line come as arguments, the last one
  * is the one to complete. Each answer is a line: the word, a tabulator, what it means. The line
- * ":files" asks for the shell's own completion of file names. All comes from the table of verbs,
- * so that it cannot drift.
+ * ":files" asks for the shell's own completion of file names. Of "--option=value" it is the value
+ * that is completed. All comes from the table of verbs, so that it cannot drift.
  */
 
 static void
@@ -116,6 +116,20 @@ offer_value (const char *prefix, const GOptionEntry *entry)
     puts (":files");
 }
 
+/* The option of @word, which has the form "--option=value" then, with @value in it; else NULL. */
+static const GOptionEntry *
+split_option (const CtlVerb *verb, const char *word, const char **value)
+{
+  const char *equals = g_str_has_prefix (word, "--") ? strchr (word, '=') : NULL;
+  g_autofree char *option = NULL;
+
+  if (equals == NULL)
+    return NULL;
+  option = g_strndup (word, (gsize) (equals - word));
+  *value = equals + 1;
+  return find_value_option (verb, option);
+}
+
 static void
 offer_verbs (const char *prefix)
 {
@@ -150,6 +164,8 @@ ctl_verb_complete (CtlContext *context, GError **error)
         position++;
     }
 
+  if (expected == NULL)
+    expected = split_option (verb, last, &last);
   if (expected != NULL)
     offer_value (last, expected);
   else if (last[0] == '-')

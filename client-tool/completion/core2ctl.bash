@@ -6,16 +6,18 @@ _core2ctl()
   local i line word cur prefix files=
   local -a words=()
   COMPREPLY=()
-  # An address has colons, at which bash breaks the words: they are put together again.
+  # Bash breaks the words at the colons of an address and at the sign of --option=value: they are put together again.
   for ((i = 1; i <= COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
-    if ((i > 1)) && [[ $word == :* || ${COMP_WORDS[i - 1]} == *: ]]; then
+    if ((i > 1)) && [[ $word == [:=]* || ${COMP_WORDS[i - 1]} == *[:=] ]]; then
       words[-1]+=$word
     else
       words+=("$word")
     fi
   done
   cur=${words[-1]}
+  # Of --option=value it is the value that the tool completes.
+  [[ $cur != --*=* ]] || cur=${cur#*=}
   # Bash completes what stands behind the last colon.
   prefix=${cur%"${cur##*:}"}
 

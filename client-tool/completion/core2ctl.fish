@@ -3,11 +3,13 @@
 
 function __core2ctl_complete
     set -l words (commandline -opc) (commandline -ct)
+    # Of --option=value it is the value that the tool completes.
+    set -l option (string match -r -- '^--[^=]*=' $words[-1]; or echo '')
     for line in (core2ctl complete -- $words[2..-1] 2>/dev/null)
         if test "$line" = ":files"
-            __fish_complete_path (commandline -ct)
+            printf '%s\n' $option(__fish_complete_path (string replace -- "$option" '' $words[-1]))
         else
-            echo $line
+            echo $option$line
         end
     end
 end

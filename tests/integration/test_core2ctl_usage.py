@@ -96,7 +96,10 @@ def test_exit_codes_are_documented_alike(run_command: Run) -> None:
         (["scan", "--f"], ["--first"]),
         (["scan", "-"], ["--first", "--timeout", "--adapter", "--json", "--help"]),
         (["add", "F1:4F:BB:6A:B5:79", "--side", ""], ["left", "right", "unknown"]),
+        (["add", "F1:4F:BB:6A:B5:79", "--side=l"], ["left"]),
+        (["add", "--nonsense=l"], []),
         (["add", "--key-file", ""], [":files"]),
+        (["add", "--key-file=k"], [":files"]),
         (["add", "--alias", ""], []),
         (["export", "--format", "j"], ["jsonl"]),
         (["history", "--svg", ""], [":files"]),
@@ -126,12 +129,20 @@ def test_bash_completion(bus: Bus, run_command: Run) -> None:
         COMP_WORDS=(core2ctl key export {SOURCE}/meson.b); COMP_CWORD=3
         compopt() {{ :; }}
         _core2ctl; printf '%s\\n' "${{COMPREPLY[@]}}"
+        COMP_WORDS=(core2ctl add --key-file = {SOURCE}/meson.b); COMP_CWORD=4
+        _core2ctl; printf '%s\\n' "${{COMPREPLY[@]}}"
+        COMP_WORDS=(core2ctl add --side =); COMP_CWORD=3
+        _core2ctl; printf '%s\\n' "${{COMPREPLY[@]}}"
     """
     result = run_command("bash", "--norc", "-c", script, env=shell_env(bus))
     assert result.stdout.splitlines() == [
         "complete -F _core2ctl core2ctl",
         "scan",
         f"{SOURCE}/meson.build",
+        f"{SOURCE}/meson.build",
+        "left",
+        "right",
+        "unknown",
     ]
     assert result.stderr == ""
 
@@ -141,12 +152,16 @@ def test_fish_completion(bus: Bus, run_command: Run, tmp_path: Path) -> None:
         source {CLIENT_TOOL / "completion/core2ctl.fish"}
         complete -C 'core2ctl sc'
         complete -C 'core2ctl scan --fi'
+        complete -C 'core2ctl add --side=l'
+        complete -C 'core2ctl add --key-file={SOURCE}/meson.b'
     """
     env = shell_env(bus) | {"HOME": str(tmp_path)}
     result = run_command("fish", "--no-config", "-c", script, env=env)
     assert result.stdout.splitlines() == [
         "scan\tLook for chips nearby",
         "--first\tEnd at the first chip that is found",
+        "--side=left",
+        f"--key-file={SOURCE}/meson.build",
     ]
 
 

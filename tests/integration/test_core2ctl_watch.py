@@ -337,9 +337,10 @@ def test_completion_in_a_shell(world: World, bus: Bus, shell: str, tmp_path: Pat
     screen.send(setting + "; echo 're''ady'\n")
     screen.wait_text("ready")
     for typed in ("F1", "F1:4F:B", "F1:4F:", "le", "my"):
-        seen = len(screen.text)
-        screen.send(f"core2ctl bat\t--c\t{typed}\t\n")
-        screen.wait_text("battery         62 %", seen)
+        for option in ("--c\t", "--chip="):
+            seen = len(screen.text)
+            screen.send(f"core2ctl bat\t{option}{typed}\t\n")
+            screen.wait_text("battery         62 %", seen)
     screen.send("exit\n")
     screen.wait()
     screen.close()
