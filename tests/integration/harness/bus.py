@@ -307,6 +307,13 @@ class Bus:
         except BusError:
             return None
 
+    def owner_pid(self, name: str) -> int | None:
+        """The process of the owner, or None."""
+        try:
+            return self.call(*DBUS, "GetConnectionUnixProcessID", GLib.Variant("(s)", (name,)))
+        except BusError:
+            return None
+
     def wait_name(self, name: str, timeout: float = TIMEOUT) -> str:
         """Wait until the name has an owner, and return it."""
         log = self.signals(DBUS[0], DBUS[1], DBUS[2], "NameOwnerChanged")

@@ -78,9 +78,11 @@ class Program:
         return self.process.status is None
 
     def stop(self) -> None:
-        """SIGTERM; the program must exit with 0."""
+        """SIGTERM; the program must exit with 0, and is gone from the bus, too."""
         status = self.process.stop(signal.SIGTERM)
         assert status == 0, f"{self.process.label} exited with {status}:\n{self.stderr}"
+        # The bus may notice later than its parent: who starts it again must not take this one for that.
+        wait_for(lambda: self.bus.owner_pid(self.name) != self.pid, what=f"{self.name} to be free")
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone from the bus, too."""
