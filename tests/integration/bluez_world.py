@@ -93,11 +93,12 @@ class World(BluezFaults):
     def wait_count(self, method: str, count: int) -> None:
         wait_for(lambda: self.count_calls(method) >= count, PATIENCE, f"{count} calls of {method}")
 
-    def lose_link(self) -> None:
-        """The link breaks; the chip advertises again at once."""
-        seen = len(self.chip.announced("Connected"))
+    def lose_link(self) -> int:
+        """The link breaks; the chip advertises again at once. Returns what wait_change() needs for what follows."""
+        before = len(self.chip.changes)
         self.hands.call("DropLink")
-        wait_for(lambda: False in self.chip.announced("Connected")[seen:], what="the lost link")
+        self.chip.wait_change("Connected", False, before)
+        return before
 
     def ready_again(self) -> None:
         """Ready, and what was walked meanwhile is counted, once."""

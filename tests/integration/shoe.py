@@ -78,6 +78,6 @@ class Shoe:
         self.chip.wait_property("StepsTotal", before + steps)
 
     def reconnect(self) -> None:
-        count = len(self.chip.announced("State"))
+        before = len(self.chip.changes)
         self.hands.call("DropLink")
-        wait_for(lambda: "ready" in self.chip.announced("State")[count:], what="a new connection")
+        self.chip.wait_change("State", "ready", before)

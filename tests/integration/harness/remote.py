@@ -72,11 +72,11 @@ class Remote:
         args = GLib.Variant("(ssv)", (self.interface, name, variant))
         self.bus.call(self.name, self.path, PROPERTIES, "Set", args)
 
-    def announced(self, name: str) -> list[Any]:
-        """The values that PropertiesChanged gave this property since this Remote was made."""
+    def announced(self, name: str, since: int = 0) -> list[Any]:
+        """The values that PropertiesChanged gave this property since this Remote was made, or len(changes) was that."""
         return [
             args[1][name]
-            for args in self.changes.args
+            for args in self.changes.args[since:]
             if args[0] == self.interface and name in args[1]
         ]
 
@@ -103,6 +103,26 @@ class Remote:
             shown = f"{name} of {self} was {values[-8:]}; now {self.get_all()}"
             raise AssertionError(f"{error}\n{shown}") from error
         return next(value for value in values if fits(value))
+
+    def wait_change(
+        self, name: str, wanted: Any | Callable[[Any], bool], since: int, timeout: float = TIMEOUT
+    ) -> Any:
+        """Wait until PropertiesChanged has told a value that is wanted, though it may be over again.
+
+        since: len(changes) before what it is to come from. wait_property() may find the value of before then, or
+        look when the wanted one has gone.
+        """
+        assert self.info.lookup_property(name) is not None
+        fits = wanted if callable(wanted) else lambda value: value == wanted
+
+        def told() -> list[Any]:
+            return [value for value in self.announced(name, since) if fits(value)]
+
+        try:
+            return wait_for(told, timeout, f"a change of {name} of {self.path}")[0]
+        except AssertionError as error:
+            shown = f"{name} of {self} became {self.announced(name, since)}; now {self.get_all()}"
+            raise AssertionError(f"{error}\n{shown}") from error
 
     def signals(self, member: str) -> SignalLog:
         """Record a signal of this interface from now on."""
