@@ -84,5 +84,9 @@ class FakePolkit:
         wait_for(lambda: len(self.questions) >= count, what=f"{count} questions to polkit")
         return self.questions[-1]
 
+    def synchronize(self) -> None:
+        """What was answered is before all that anybody sends from now on."""
+        self.bus.call_async(*DBUS, "GetId", connection=self.connection).wait()
+
     def close(self) -> None:
         self.connection.close(None, None)

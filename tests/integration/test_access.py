@@ -109,7 +109,7 @@ def daemon(
     virtual_bluez()
     daemon = core2d()
     polkit.answer = (True, False)
-    bus.call(*MANAGER, "AddChip", add())
+    bus.call_async(*MANAGER, "AddChip", add(), flags=INTERACTIVE).wait()
     polkit.answer = None
     polkit.questions.clear()
     return daemon
@@ -117,15 +117,14 @@ def daemon(
 
 def test_question(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
     """polkit is told who asks for what about which chip."""
-    call = bus.call_async(*CHIP, "SetAlias", GLib.Variant("(s)", ("new",)))
-    question = polkit.wait_question()
+    polkit.answer = (True, False)  # at once: core2d waits for no more than seconds when nobody may be asked
+    bus.call(*CHIP, "SetAlias", GLib.Variant("(s)", ("new",)))
+    (question,) = polkit.questions
     sender = bus.connection.get_unique_name()
     assert question.subject == ("system-bus-name", {"name": sender})
     assert question.action == "org.example.core2.manage"
     assert question.details == {"address": ADDRESS, "alias": "left shoe"}
     assert not question.interactive
-    question.answer(True)
-    call.wait()
     assert bus.managed_objects(CORE2, CORE2_PATH)[CHIP[1]][CHIP[2]]["Alias"] == "new"
 
 
@@ -209,7 +208,8 @@ def test_policy_declares_the_actions() -> None:
 
 def test_reading_needs_no_answer(daemon: Core2d, bus: Bus) -> None:
     """With a polkit that never answers, live values are there all the same."""
-    pending = bus.call_async(*CHIP, "SetAlias", GLib.Variant("(s)", ("new",)))
+    alias = GLib.Variant("(s)", ("new",))
+    pending = bus.call_async(*CHIP, "SetAlias", alias, flags=INTERACTIVE)
     chip = bus.managed_objects(CORE2, CORE2_PATH)[CHIP[1]][CHIP[2]]
     assert chip["Alias"] == "left shoe"
     assert bus.call(*MANAGER, "FindChip", GLib.Variant("(s)", ("left shoe",))) == CHIP[1]
@@ -242,7 +242,7 @@ def test_f30_polkit_hangs(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
     wait_for(lambda: polkit.cancelled, what="the cancellation")
     assert polkit.cancelled == [polkit.questions[0].cancel_id]
     polkit.questions[0].answer(True)  # too late
-    bus.synchronize()
+    polkit.synchronize()
     assert bus.managed_objects(CORE2, CORE2_PATH)[CHIP[1]][CHIP[2]]["Alias"] == "left shoe"
 
 
@@ -257,7 +257,7 @@ def test_caller_leaves(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
     wait_for(lambda: polkit.cancelled, what="the cancellation")
     assert polkit.cancelled == [question.cancel_id]
     question.answer(True)
-    bus.synchronize()
+    polkit.synchronize()
     assert bus.managed_objects(CORE2, CORE2_PATH)[CHIP[1]][CHIP[2]]["Alias"] == "left shoe"
 
 
@@ -271,6 +271,8 @@ def test_same_question_once(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> Non
         bus.call_async(*CHIP, "SetAlias", alias, flags=INTERACTIVE),
         bus.call_async(*CHIP, "SetSide", side, other, INTERACTIVE),
     ]
+    for client in (bus.connection, other):
+        bus.call_async(CORE2, "/", "org.freedesktop.DBus.Peer", "Ping", connection=client).wait()
     polkit.wait_question(2)
     for question in polkit.questions:
         question.answer(True)
@@ -313,7 +315,7 @@ def test_too_many_of_all(daemon: Core2d, polkit: FakePolkit, bus: Bus) -> None:
     for call in calls:
         call.wait()
     polkit.answer = (True, False)
-    bus.call(*CHIP, "SetDailyGoal", goal)
+    bus.call_async(*CHIP, "SetDailyGoal", goal, flags=INTERACTIVE).wait()
 
 
 @pytest.mark.parametrize(
