@@ -42,8 +42,7 @@ class Shoe:
     def reconnect(self) -> None:
         chip = self.chip
         self.hands.call("DropLink")
-        chip.wait_property("State", lambda state: state != "ready")
-        chip.wait_property("State", "ready")
+        chip.wait_change("State", "ready", 0)
 
 
 @pytest.fixture
@@ -143,8 +142,9 @@ def test_no_number_on_the_next_connection(shoe: Shoe) -> None:
 
 
 def test_no_such_characteristic(shoe: Shoe) -> None:
+    before = len(shoe.hands.changes)
     shoe.hands.call("SetQuirk", "missing", GLib.Variant("s", "battery"))
-    shoe.hands.wait_property("Registered", True)
+    shoe.hands.wait_change("Registered", True, before)
     chip = shoe.add()
     with raises_bus_error(ERROR + "NotSupported"):
         chip.call("ReadBattery")

@@ -55,6 +55,10 @@ def world(
     return World(bus, chips, core2d())
 
 
+def is_looked_for(state: str) -> bool:
+    return state in ("waiting", "connecting")
+
+
 @both_buses
 def test_f27_killed_callers(world: World) -> None:
     """SIGKILL takes along what its client had asked for, of whatever kind, and nothing of others."""
@@ -64,20 +68,21 @@ def test_f27_killed_callers(world: World) -> None:
     armed, lent = world.daemon.add(1, **away), world.daemon.add(2, **away)
     for hands in (world.chips[1], world.chips[2]):
         hands.call("Sleep")
+    # Those last that core2d ends by itself, and the soonest of all what waits 20 s for the chip.
     clients = [
         world.call(near, "ClaimOrientation", "(uint32 700,)"),
         world.call(near, "ReadOrientation"),
-        world.call(near, "Pair", "(@a{sv} {'timeout': <uint32 120>},)"),
         world.call(armed, "Connect", "(@a{sv} {'timeout': <uint32 600>},)"),
-        world.call(lent, "ReadBattery"),
-        world.call(manager, "Scan", "(@a{sv} {'timeout': <uint32 60>},)"),
+        world.call(near, "Pair", "(@a{sv} {'timeout': <uint32 120>},)"),
     ]
     near.wait_property("OrientationInterval", lambda interval: interval > 0)
     near.wait_property("PairingState", "shake-now")
     world.chips[0].wait_property("OrientationRequests", lambda count: count > 0)
-    for chip in (armed, lent):
-        chip.wait_property("State", lambda state: state in ("waiting", "connecting"))
+    armed.wait_property("State", is_looked_for)
+    clients.append(world.call(manager, "Scan", "(@a{sv} {'timeout': <uint32 60>},)"))
     manager.wait_property("Scanning", True)
+    clients.append(world.call(lent, "ReadBattery"))
+    lent.wait_property("State", is_looked_for)
     mine = near.call_async("ReadOrientation")
 
     for client in clients:
@@ -107,6 +112,7 @@ def test_caller_killed_while_polkit_asks(world: World) -> None:
     client.kill()
     world.bus.wait_name_gone(question.subject[1]["name"])
     question.answer(True)
+    polkit.synchronize()
     polkit.close()
     world.bus.wait_name_gone("org.freedesktop.PolicyKit1")
     assert world.daemon.chip().get("Alias") == ""
