@@ -194,6 +194,8 @@ def make_world(
         bluez = virtual_bluez(*(counts if centrals > 1 or chips > 2 else ()), *bluez_args)
         radios = [f"hci{centrals + index}" for index in range(chips)]
         players = virtual_chip(*radios, args=[*STANDING, *(chip_args or [])])
+        for index in range(chips):
+            players[index].wait_property("Registered", True)
         world = World(bluez, players, core2d(*(daemon_args or [])))
         if connected:
             world.connect()

@@ -33,8 +33,7 @@ def test_row_03_abort_by_local_is_retried_at_once(world: World) -> None:
 def test_row_03_then_it_backs_off(world: World) -> None:
     world.control("ClearCalls")
     world.fault("Device1.Connect", count=7, **ABORTED)
-    world.lose_link()
-    world.chip.wait_property("LastError", ERROR + "Asleep")
+    world.chip.wait_change("LastError", ERROR + "Asleep", world.lose_link())
     world.ready_again()
     # Four times at once, then after one second and more.
     assert len(pauses(world)) == 7
@@ -56,14 +55,17 @@ def test_row_04_another_program_connects(world: World) -> None:
     """Its Connect is pending when core2d asks; its success is core2d's."""
     world.chip.call("Disconnect")
     world.control("SetInRange", "/org/bluez/hci1", False)
+    world.control("ClearCalls")
     others = world.device.call_async("Connect")
-    wait_for(lambda: world.count_calls("Device1.Connect") == 2, what="its Connect")
+    world.wait_count("Device1.Connect", 1)
+    before = len(world.chip.changes)
     waiting = world.chip.call_async("Connect", {})
-    world.chip.wait_property("StatusText", "another program is connecting to the chip")
-    assert world.chip.get("LastError") == ERROR + "InProgress"
+    # It waits no longer than ten seconds for that program.
+    world.chip.wait_change("StatusText", "another program is connecting to the chip", before)
     world.control("SetInRange", "/org/bluez/hci1", True)
     others.wait()
     waiting.wait()
+    assert ERROR + "InProgress" in world.chip.announced("LastError", before)
     world.ready_again()
 
 
@@ -73,8 +75,7 @@ def test_row_04_connect_in_progress_for_long(world: World) -> None:
     for answer in ({"error": "InProgress"}, {"error": "Failed", "message": text}):
         world.control("ClearCalls")
         world.fault("Device1.Connect", count=1, **answer)
-        world.lose_link()
-        world.chip.wait_property("LastError", ERROR + "InProgress")
+        world.chip.wait_change("LastError", ERROR + "InProgress", world.lose_link())
         if answer["error"] == "Failed":
             world.chip.call("Connect", {})
         world.ready_again()
@@ -88,8 +89,7 @@ def test_row_05_connect_without_an_answer(make_world: MakeWorld, tmp_path: Path)
     world = make_world(daemon_args=[f"--config={config}"])
     world.control("ClearCalls")
     world.fault("Device1.Connect", never_answer=True, count=1)
-    world.lose_link()
-    world.chip.wait_property("LastError", ERROR + "Timeout", timeout=PATIENCE)
+    world.chip.wait_change("LastError", ERROR + "Timeout", world.lose_link(), timeout=PATIENCE)
     world.ready_again()
     methods = [call.method for call in world.calls("Device1.Connect", "Device1.Disconnect")]
     assert methods == ["Device1.Connect", "Device1.Disconnect", "Device1.Connect"]
@@ -98,16 +98,18 @@ def test_row_05_connect_without_an_answer(make_world: MakeWorld, tmp_path: Path)
 
 @pytest.mark.real_bluez
 def test_row_09_removed_by_another_tool(world: World) -> None:
+    before = len(world.chip.changes)
     world.adapter.call("RemoveDevice", device_path())
-    world.chip.wait_property("Connected", False)
+    world.chip.wait_change("Connected", False, before)
     world.hands.call("Step", 5)
     world.ready_again()
 
 
 def test_row_09_pending_calls_of_what_went_end(world: World) -> None:
+    world.control("ClearCalls")
     world.fault("GattCharacteristic1.ReadValue", never_answer=True)
     reading = world.chip.call_async("ReadBattery")
-    world.wait_count("GattCharacteristic1.ReadValue", 2)
+    world.wait_count("GattCharacteristic1.ReadValue", 1)
     world.adapter.call("RemoveDevice", device_path())
     with raises_bus_error(ERROR + "NotConnected"):
         reading.wait()
@@ -253,8 +255,12 @@ def test_row_19_no_free_slot(make_world: MakeWorld) -> None:
     # No hurry, and the one that is connected stays.
     with raises_bus_error(ERROR + "ConnectionLimit"):
         other.call("Connect", {"timeout": GLib.Variant("u", 2)})
-    attempts = [call for call in world.calls("Device1.Connect") if call.path == device_path(1)]
-    assert len(attempts) == 2
+
+    def attempts() -> int:
+        return [call.path for call in world.calls("Device1.Connect")].count(device_path(1))
+
+    wait_for(lambda: attempts() >= 2, what="the attempt for this Connect")
+    assert attempts() == 2
     assert world.chip.get("State") == "ready"
     world.control("SetConnectionLimit", HCI0, 0)
     other.call("Connect", {})
@@ -394,23 +400,20 @@ def test_row_33_suspend(make_world: MakeWorld) -> None:
     world.daemon.start()
     assert world.chip.get("StepsTotal") == 7
     world.chip.wait_property("State", "ready")
+    wait_for(lambda: logind.inhibitors() == [INHIBITOR], what="the inhibitor of the new core2d")
     # The link that stood before the sleep is not believed. It is looked at, and used when it is there.
-    before = len(world.chip.announced("StatusText"))
+    before = len(world.chip.changes)
     connects = world.count_calls("Device1.Connect")
     world.hands.call("Step", 2)
     logind.prepare_for_sleep(False)
-    wait_for(
-        lambda: "the computer was asleep" in world.chip.announced("StatusText")[before:],
-        what="the look at the link",
-    )
+    world.chip.wait_change("StatusText", "the computer was asleep", before)
     world.ready_again()
     assert world.count_calls("Device1.Connect") == connects
     wait_for(lambda: logind.inhibitors() == [INHIBITOR], what="the next inhibitor")
     # A pause before the next attempt is over.
     limit = "le-connection-concurrent-connection-limit"
     world.fault("Device1.Connect", error="Failed", message=limit, count=1)
-    world.lose_link()
-    world.chip.wait_property("LastError", ERROR + "ConnectionLimit")
+    world.chip.wait_change("LastError", ERROR + "ConnectionLimit", world.lose_link())
     logind.prepare_for_sleep(False)
     world.ready_again()
     logind.process.expect_end()

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from bluez_world import ERROR, PATIENCE, World
+from bluez_world import ASLEEP, ERROR, PATIENCE, World
 from gi.repository import GLib
-from harness import Core2d, VirtualBluez, VirtualChips, raises_bus_error
+from harness import Core2d, VirtualBluez, VirtualChips, raises_bus_error, wait_for
 
 
 @pytest.mark.real_bluez
@@ -40,8 +40,13 @@ def test_read_connects_a_chip_that_keeps_no_connection(world: World) -> None:
 def test_sleep_is_normal(world: World) -> None:
     world.options(connect_timeout=1500)
     world.hands.call("Sleep")
-    world.chip.wait_property("StatusText", "asleep: shake the chip", timeout=PATIENCE)
-    assert world.chip.get("State") == "waiting"
+
+    def waits() -> bool:
+        shown = world.chip.get_all()
+        return (shown["State"], shown["StatusText"]) == ("waiting", ASLEEP)
+
+    # Now and then BlueZ is asked again.
+    wait_for(waits, PATIENCE, "the chip to be called asleep")
     with raises_bus_error(ERROR + "Asleep"):
         world.chip.call("Connect", {"timeout": GLib.Variant("u", 1)})
     assert world.adapter.get("Discovering") is False
@@ -59,8 +64,7 @@ def test_sleep_is_normal(world: World) -> None:
 )
 def test_connect_fails_and_then_works(world: World, name: str, message: str) -> None:
     world.fault("Device1.Connect", error=name, message=message, count=1)
-    world.hands.call("DropLink")
-    world.chip.wait_property("Connected", False)
+    world.lose_link()
     world.ready_again()
 
 
