@@ -149,9 +149,12 @@ def test_goes_on_after_a_restart_of_the_daemon(bus: Bus, world: World) -> None:
     chip = world.daemon.chip(0)
     chip.wait_property("OrientationInterval", 2000)
     chip.wait_property("State", "ready")
-    kinds = [event["event"] for event in events(process)]
-    assert "removed" not in kinds
-    assert "chip" in kinds[kinds.index("daemon_back") :]
+
+    def kinds() -> list[str]:
+        return [event["event"] for event in events(process)]
+
+    wait_for(lambda: "chip" in kinds()[kinds().index("daemon_back") :], what="the chip once more")
+    assert "removed" not in kinds()
     before = chip.get("StepsTotal")
     world.chips[0].call("Step", 7)
     wait_event(process, "steps", steps_total=before + 7)
@@ -168,12 +171,13 @@ def test_a_chip_added_later_is_followed(bus: Bus, world: World) -> None:
 
 def test_reader_that_goes_away(bus: Bus, world: World) -> None:
     """`core2ctl watch | head -n 1` ends."""
+    before = len(world.chip.changes)
     process = bus.start(
         ["bash", "-o", "pipefail", "-c", f"'{CORE2CTL}' watch --json | head -n 1"], label="head"
     )
     process.expect_end()
     wait_line(process, '"event":"chip"')
-    world.chip.wait_property("OrientationInterval", 2000)
+    world.chip.wait_change("OrientationInterval", 2000, before)
     wait_for(lambda: world.chips[0].call("Step", 1) or process.status is not None, what="its end")
     assert process.wait() == 0
 
@@ -205,16 +209,15 @@ def test_live_view(world: World, terminal: StartTerminal) -> None:
     view.wait_text("40 %")
     view.wait_text("battery 62 %")
     view.wait_text("x 111  y 222 (raw)")
-    frame = view.frames()[-1]
+    frame = view.wait_frame(lambda frame: any("x 111  y 222 (raw)" in line for line in frame))
     assert any("█" in line for line in frame), frame  # the bar and the sparkline
     dial = [line[2:10] for line in frame[3:7]]
     assert all(0x2800 <= ord(dot) < 0x2900 for row in dial for dot in row), frame
 
-    seen = len(view.text)
     view.resize(60, 4)
     # No room for a block: one line a chip.
-    wait_for(lambda: re.search(r"my shoe +40 +40 % +\d+/min +62 %", view.text[seen:]))
-    frame = view.frames()[-1]
+    row = re.compile(r"my shoe +40 +40 % +\d+/min +62 %")
+    frame = view.wait_frame(lambda frame: any(row.search(line) for line in frame))
     assert len(frame) <= 4 and max(map(len, frame)) <= 60
 
     view.send("\x03")
@@ -231,10 +234,11 @@ def test_live_view_over_a_restart(world: World, terminal: StartTerminal) -> None
     world.chip.wait_property("OrientationInterval", 2000)
     world.daemon.stop()
     view.wait_text("core2d has stopped; waiting for it")
-    assert any("my shoe" in line for line in view.frames()[-1])
+    frame = view.wait_frame(lambda frame: any("core2d has stopped" in line for line in frame))
+    assert any("my shoe" in line for line in frame)
     world.daemon.start()
     world.daemon.chip(0).wait_property("OrientationInterval", 2000)
-    wait_for(lambda: view.output and not any("stopped" in line for line in view.frames()[-1]))
+    view.wait_frame(lambda frame: not any("stopped" in line for line in frame))
     view.send("q")
     assert view.wait() == 0
     assert view.mode == view.mode_before

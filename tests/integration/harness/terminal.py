@@ -10,7 +10,7 @@ import re
 import struct
 import subprocess
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .loop import TIMEOUT, wait_for
@@ -68,11 +68,25 @@ class Terminal:
         return _ESCAPE.sub("", self.output).replace("\r\n", "\n")
 
     def frames(self) -> list[list[str]]:
-        """What a full-screen program drew, frame by frame as lines; each begins at the home position."""
+        """What a full-screen program drew, frame by frame as lines.
+
+        Each begins at the home position, and is complete when what is below it has been erased.
+        """
+        drawn = [frame.partition("\x1b[J") for frame in self.output.split("\x1b[H")[1:]]
         return [
-            _ESCAPE.sub("", frame).replace("\r", "").split("\n")
-            for frame in self.output.split("\x1b[H")[1:]
+            _ESCAPE.sub("", frame).replace("\r", "").split("\n") for frame, end, _ in drawn if end
         ]
+
+    def wait_frame(self, fits: Callable[[list[str]], bool]) -> list[str]:
+        """Wait until the last frame fits, and return it."""
+
+        def last() -> list[str]:
+            return next((frame for frame in self.frames()[-1:] if fits(frame)), [])
+
+        try:
+            return wait_for(last, what="a frame on the terminal")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nThe terminal shows:\n{self.text[-4000:]}") from error
 
     def send(self, keys: str) -> None:
         os.write(self._master, keys.encode())
