@@ -41,6 +41,8 @@ typedef struct
   sd_bus_slot *log_slot;
   Core2BusName *name;
   Core2BusHealth *health;
+  /* By systemd's watchdog. */
+  gboolean watched;
   gboolean bus_lost;
   int status;
 } Daemon;
@@ -65,7 +67,10 @@ on_status (const char *text, gpointer user_data)
 static void
 on_bus_answered (gpointer user_data)
 {
-  sd_notify (FALSE, "WATCHDOG=1");
+  const Daemon *self = user_data;
+
+  if (self->watched)
+    sd_notify (FALSE, "WATCHDOG=1");
 }
 
 /* The way out is a new connection, which has a queue of its own in the bus. systemd makes it with a new start:
@@ -91,12 +96,15 @@ static void
 start_health_check (Daemon *self)
 {
   uint64_t interval_us = 0;
-  gboolean watched = sd_watchdog_enabled (FALSE, &interval_us) > 0;
+
+  self->watched = sd_watchdog_enabled (FALSE, &interval_us) > 0;
+
   /* The check takes three intervals to find out, one less than the watchdog. */
   guint interval_ms
-      = watched ? (guint) CLAMP (interval_us / 4000, 1, G_MAXINT) : HEALTH_INTERVAL_MS;
+      = self->watched ? (guint) CLAMP (interval_us / 4000, 1, G_MAXINT) : HEALTH_INTERVAL_MS;
 
-  self->health = core2_bus_health_new (self->bus, interval_ms, watched, &health_events, self);
+  self->health
+      = core2_bus_health_new (self->bus, interval_ms, self->watched, &health_events, self);
 }
 
 static void
