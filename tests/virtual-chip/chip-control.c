@@ -80,7 +80,14 @@ on_chip_changed (ChipChange change, gpointer user_data)
   if (change == CHIP_CHANGED_STEPS)
     update_counters (user_data);
   else
-    update_state (user_data);
+    {
+      ChipControl *self = user_data;
+
+      /* At once: of what changes and changes back before the main loop goes on GDBus signals nothing. Who has asked
+       * in between would wait for ever. */
+      update_state (self);
+      g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (self->skeleton));
+    }
 }
 
 /* --- Methods ---------------------------------------------------------------------------------- */
