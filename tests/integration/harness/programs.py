@@ -60,6 +60,9 @@ class Program:
         self.start()
 
     def start(self, wait: bool = True) -> None:
+        if wait and hasattr(self, "process"):
+            # A bus that is slow may not have seen the end of the last one.
+            self.bus.wait_name_gone(self.name)
         label = Path(self.argv[0]).name
         self.process = self.bus.start([*self.wrapper, *self.argv], self.env, label)
         if wait:
