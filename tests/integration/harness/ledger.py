@@ -104,26 +104,46 @@ class Ledger:
         self.daemon.bus.call(CORE2, "/", PEER, "Ping")
         return GLib.get_monotonic_time() - begin
 
+    def mark(self) -> list[int]:
+        """What has been published up to now, for who waits for what will not stay."""
+        return [len(self[index].history) for index in range(len(self.paths))]
+
+    def _told(self, index: int, since: list[int] | None) -> list[tuple[str, str]]:
+        """State and StatusText of a chip: now, or all that there were since a mark."""
+        account = self[index]
+        return [account.now] if since is None else account.history[since[index] :]
+
     def wait_states(
-        self, *states: str, indexes: Iterable[int] | None = None, timeout: float = TIMEOUT
+        self,
+        *states: str,
+        indexes: Iterable[int] | None = None,
+        timeout: float = TIMEOUT,
+        since: list[int] | None = None,
     ) -> None:
-        """All chips, or those of indexes, are in one of the states."""
+        """All chips, or those of indexes, are in one of the states; since a mark: have come to one of them."""
         which = range(len(self.paths)) if indexes is None else list(indexes)
 
         def reached() -> bool:
-            return all(self[index].now[0] in states for index in which)
+            return all(
+                any(state in states for state, _ in self._told(index, since)) for index in which
+            )
 
         try:
             wait_for(reached, timeout, f"states {states}")
         except AssertionError as error:
-            others = {i: self[i].history[-6:] for i in which if self[i].now[0] not in states}
+            others = {i: self[i].history[-6:] for i in which}
             raise AssertionError(f"{error}\n{others}") from error
 
-    def wait_text(self, part: str, timeout: float = TIMEOUT) -> None:
-        """StatusText of each chip has come to say this."""
+    def wait_text(
+        self, part: str, timeout: float = TIMEOUT, since: list[int] | None = None
+    ) -> None:
+        """StatusText of each chip says this; since a mark: has come to say it."""
 
         def said() -> bool:
-            return all(part in account.now[1] for account in self.accounts.values())
+            return all(
+                any(part in text for _, text in self._told(index, since))
+                for index in range(len(self.paths))
+            )
 
         try:
             wait_for(said, timeout, f"StatusText {part!r}")

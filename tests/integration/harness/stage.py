@@ -100,15 +100,9 @@ class Stage(BluezFaults):
 
     def drop_links(self) -> None:
         """All chips lose their links, as if they had gone for a moment."""
-        counts = [len(self.ledger[index].history) for index in range(self.count)]
+        before = self.ledger.mark()
         self.drop_links_unseen()
-        wait_for(
-            lambda: all(
-                any(state != "ready" for state, _ in self.ledger[index].history[count:])
-                for index, count in enumerate(counts)
-            ),
-            what="core2d to see the links go",
-        )
+        self.ledger.wait_states("waiting", "connecting", "resolving", since=before)
 
     def drop_links_unseen(self) -> None:
         """As drop_links, but core2d need not see it."""

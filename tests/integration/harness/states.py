@@ -22,8 +22,9 @@ Calls = list[Pending]
 
 def _backing_off(stage: Stage) -> Calls:
     stage.fault("Device1.Connect", error="Failed", message="Input/output error")
+    before = stage.ledger.mark()
     stage.drop_links()
-    stage.ledger.wait_text("could not connect")
+    stage.ledger.wait_text("could not connect", since=before)
     return []
 
 
@@ -36,27 +37,29 @@ def _searching(stage: Stage) -> Calls:
 
 def _connecting(stage: Stage) -> Calls:
     """The chip gives no sign of life, and bluetoothd waits for one."""
-    before = stage.count_calls("Device1.Connect")
+    before, known = stage.count_calls("Device1.Connect"), stage.ledger.mark()
     stage.bluez.control.call("SetInRange", "/org/bluez/hci1", False)
     stage.wait_call("Device1.Connect", before)
-    stage.ledger.wait_states("connecting")
+    # After five seconds core2d calls it asleep, and waits on.
+    stage.ledger.wait_states("connecting", since=known)
     return []
 
 
 def _resolving(stage: Stage) -> Calls:
     stage.options(resolve_delay=-1)
+    known = stage.ledger.mark()
     stage.drop_links()
-    stage.ledger.wait_states("resolving")
+    stage.ledger.wait_states("resolving", since=known)
     return []
 
 
 def _hung_call(method: str) -> Callable[[Stage], Calls]:
     def enter(stage: Stage) -> Calls:
-        before = stage.count_calls(method)
+        before, known = stage.count_calls(method), stage.ledger.mark()
         stage.fault(method, never_answer=True)
         stage.drop_links()
         stage.wait_call(method, before)
-        stage.ledger.wait_states("resolving")
+        stage.ledger.wait_states("resolving", since=known)
         return []
 
     return enter
@@ -84,8 +87,9 @@ def _writing(stage: Stage) -> Calls:
 
 def _disconnecting(stage: Stage) -> Calls:
     stage.options(disconnect_delay=1000)
+    known = stage.ledger.mark()
     call = stage.chip.call_async("Disconnect")
-    stage.ledger.wait_states("disconnecting")
+    stage.ledger.wait_states("disconnecting", since=known)
     return [call]
 
 
@@ -98,8 +102,10 @@ def _scanning(stage: Stage) -> Calls:
 def _pairing(state: str, **quirks: str) -> Callable[[Stage], Calls]:
     def enter(stage: Stage) -> Calls:
         stage.quirk(**quirks)
-        call = stage.chip.call_async("Pair", {})
-        stage.chip.wait_property("PairingState", state)
+        chip = stage.chip
+        call = chip.call_async("Pair", {})
+        # The chip's silence ends some of them after two seconds.
+        wait_for(lambda: state in chip.announced("PairingState"), what=f"PairingState {state}")
         return [call]
 
     return enter
