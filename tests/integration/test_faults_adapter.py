@@ -170,7 +170,9 @@ def test_f34_chip_with_another_address(stage: Stages) -> None:
     one.bluez.control.call("RemoveAdapter", "/org/bluez/hci1")
     given = {"central": GLib.Variant("b", False), "address": GLib.Variant("s", chip_address(9))}
     one.bluez.control.call("AddAdapter", 1, given)
-    (path,) = one.daemon.manager.call("Scan", {"max": GLib.Variant("u", 1)})
+    # The virtual chip takes its time to come to the new radio.
+    scan = {"max": GLib.Variant("u", 1), "timeout": GLib.Variant("u", 60)}
+    (path,) = one.daemon.manager.call("Scan", scan)
     assert path == chip_path(9)
     new = one.daemon.add_counting(9)
     one.hands[0].call("Step", 8)
