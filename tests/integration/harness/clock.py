@@ -9,12 +9,9 @@ from datetime import UTC, datetime
 
 from gi.repository import GLib
 
-from .bus import Bus
+from .bus import OBJECT_MANAGER, Bus
 from .loop import wait_for
-from .programs import CORE2, build_directory
-
-#: The way of a request that core2d has sent, to the chip and back.
-_WAY = ("org.bluez", "org.example.VirtualChip", "org.bluez")
+from .programs import CORE2, VIRTUAL_BLUEZ, VIRTUAL_CHIP, build_directory
 
 
 class VirtualClock:
@@ -63,13 +60,22 @@ class VirtualClock:
         self._running += microseconds
         self._write()
 
-    def _ping(self, name: str) -> None:
-        self._bus.call(name, "/", "org.freedesktop.DBus.Peer", "Ping")
+    def _let_core2d_answer(self) -> None:
+        self._bus.call(CORE2, "/", "org.freedesktop.DBus.Peer", "Ping")
+
+    def _let_bluez_answer(self) -> None:
+        # To a Ping GDBus has an answer of its own, whatever the program is at.
+        control = ("/org/example/VirtualBluez", "org.example.VirtualBluez1")
+        self._bus.call(VIRTUAL_BLUEZ, *control, "CallCount", GLib.Variant("(s)", ("*",)))
+
+    def _let_chips_answer(self) -> None:
+        self._bus.call(VIRTUAL_CHIP, "/org/example/VirtualChip", OBJECT_MANAGER, "GetManagedObjects")
 
     def let_answer(self) -> None:
-        """Return when requests that core2d has sent are answered."""
-        for name in _WAY:
-            self._ping(name)
+        """Return when requests that core2d has sent are answered: to the chip and back."""
+        self._let_bluez_answer()
+        self._let_chips_answer()
+        self._let_bluez_answer()
 
     def wait(self, happened: Callable[[], object], what: str) -> float:
         """Let time go by until that has happened, and tell how many seconds it took.
@@ -82,9 +88,9 @@ class VirtualClock:
             if happened():
                 return True
             self.add(1)
-            self._ping(CORE2)
+            self._let_core2d_answer()
             self.let_answer()
-            self._ping(CORE2)
+            self._let_core2d_answer()
             return False
 
         wait_for(look, what=what)
