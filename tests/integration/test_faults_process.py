@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from conftest import both_buses
 from gi.repository import GLib
-from harness import CORE2, Bus, BusError, Core2d, ServiceManager, Stage, VirtualBluez, device_path
-from harness import wait_for
+from harness import CORE2, TIMEOUT, Bus, BusError, Core2d, ServiceManager, Stage, VirtualBluez
+from harness import VirtualClock, device_path, wait_for
 from harness.states import STATES, leave
 
 Stages = Callable[..., Stage]
 
-#: systemd would kill it then: TimeoutStopSec of the unit.
-STOP_LIMIT = 15
+#: Seconds. core2d waits for nobody so long, and nothing on the slowest machine takes it so long.
+STOP_LIMIT = TIMEOUT / 2
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -36,11 +36,10 @@ def test_f23_stopped_in_state(stage: Stages, state: str) -> None:
     assert one.daemon.process.wait(STOP_LIMIT) == 0
     print(f"ended {(GLib.get_monotonic_time() - signalled) // 1000} ms after SIGTERM")
     wait_for(lambda: all(call.done for call in calls), what="an end of the calls")
-    if state == "connecting":
-        # Without this bluetoothd would make the link when the chip wakes up, and nobody would want it.
-        assert one.count_calls("Device1.Disconnect") > begin
-    if linked and state not in ("disconnecting",):
-        assert one.count_calls("Device1.Disconnect") > begin
+    # While connecting: without this bluetoothd would make the link when the chip wakes up, and nobody would want it.
+    if state == "connecting" or (linked and state != "disconnecting"):
+        # core2d does not wait for the answer.
+        one.wait_call("Device1.Disconnect", begin)
     leave(one)
     wait_for(lambda: one.links == [], what="the end of the link")
     one.start_core2d()
@@ -77,21 +76,25 @@ def test_f24_killed_in_state(stage: Stages, state: str) -> None:
     assert one.links == [device_path()]
 
 
-def test_f25_watchdog_starves_while_the_loop_stands_still(stage: Stages, manager: ServiceManager) -> None:
+def test_f25_watchdog_starves_while_the_loop_stands_still(
+    bus: Bus, stage: Stages, manager: ServiceManager
+) -> None:
     """systemd is told READY and then fed, but not by a core2d that does not run; afterwards all goes on."""
-    one = stage(env=manager.env | {"WATCHDOG_USEC": "4000000"})
-    manager.wait("WATCHDOG=1", count=2)
+    clock = VirtualClock(bus)
+    one = stage(env=manager.env | {"WATCHDOG_USEC": "40000000"})
+    clock.wait(lambda: manager.fed >= 2, "the watchdog to be fed")
     assert "READY=1" in manager.lines
-    assert any(line.startswith("STATUS=1 chip: 1 ready") for line in manager.lines), manager.lines
+    manager.wait("STATUS=1 chip: 1 ready, 0 asleep or away; Bluetooth: on")
     one.daemon.process.send_signal(signal.SIGSTOP)
     stat = Path(f"/proc/{one.daemon.pid}/stat")
     wait_for(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T", what="the stop")
     manager.clear()
     one.ledger.walk()
     one.drop_links_unseen()
+    clock.add(40)
     assert manager.fed == 0
     one.daemon.process.send_signal(signal.SIGCONT)
-    manager.wait("WATCHDOG=1")
+    clock.wait(lambda: manager.fed >= 1, "the watchdog to be fed again")
     one.ledger.settle()
     one.daemon.stop()
     assert "STOPPING=1" in manager.lines
@@ -120,8 +123,9 @@ def test_f26_bus_goes(make_bus: Callable[..., Bus], bus_kind: str, tmp_path: Pat
     assert again.chip(0).get("Remembered") is True
 
 
-def descriptors(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
+def first_free_descriptor(pid: int) -> int:
+    taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    return next(number for number in range(len(taken) + 1) if number not in taken)
 
 
 def test_f32_no_descriptors_left(stage: Stages) -> None:
@@ -129,7 +133,9 @@ def test_f32_no_descriptors_left(stage: Stages) -> None:
     one = stage()
     pid = one.daemon.pid
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors(pid), before[1]))
+    # Between two messages it holds nothing open that it will close.
+    one.ledger.ping()
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (first_free_descriptor(pid), before[1]))
     one.ledger.walk(20)
     one.chip.wait_property("StepsTotal", one.ledger.truth(0))
     with pytest.raises(BusError) as failure:
