@@ -8,6 +8,7 @@ from typing import Any
 
 from gi.repository import GLib
 from harness import HCI0, Core2d, Remote, VirtualBluez, wait_for
+from harness.programs import let_bluez_answer, let_chips_answer, let_core2d_answer
 
 CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 ERROR = "org.example.Core2.Error."
@@ -67,6 +68,10 @@ class Shoe:
         self.chip.wait_property("Paired", True)
         wait_for(lambda: self.kinds_of_keys() == [".key"], what="the end of the pending key")
         wait_for(lambda: self.stored_key == self.key, what="the chip's key in the store")
+        # The chip was content; now core2d has heard of it, too.
+        let_chips_answer(self.bluez.bus)
+        let_bluez_answer(self.bluez.bus)
+        let_core2d_answer(self.bluez.bus)
 
     def kinds_of_keys(self) -> list[str]:
         """Of this chip: .key for the one in use, .pending for that of an interrupted pairing."""

@@ -112,13 +112,13 @@ def test_f33_suspend_and_resume(stage: Stages) -> None:
     """What was counted is saved before the sleep; after it no pause is waited for."""
     all_of = stage(10, config="[Link]\nBackoffMaxSec=3600\n")
     logind = FakeLogind(all_of)
-    all_of.ledger.walk(20)
-    wait_for(
-        lambda: all(a.values["StepsTotal"] >= 20 for a in all_of.ledger.accounts.values()),
-        what="the walk",
-    )
     live = all_of.daemon.state_directory / "chips" / "live"
     with Strace(all_of.bus, all_of.daemon.pid, live.parent, file=live) as strace:
+        all_of.ledger.walk(20)
+        wait_for(
+            lambda: all(a.values["StepsTotal"] >= 20 for a in all_of.ledger.accounts.values()),
+            what="the walk",
+        )
         logind.prepare_for_sleep(True)
         wait_for(lambda: "fdatasync" in strace.log, what="the totals on the disk")
     # While it sleeps all links go, and the first attempts after it fail. Each pause is longer than the last.

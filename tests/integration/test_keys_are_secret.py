@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gi.repository import GLib
 from harness import Result, chip_address, raises_bus_error
+from harness.programs import let_core2d_answer
 from shoe import OLD_KEY, Shoe
 
 
@@ -96,6 +97,8 @@ def test_memory_is_wiped(shoe: Shoe) -> None:
     ):
         with raises_bus_error("org.example.Core2.Error.InvalidArguments"):
             refuse()
+    # A message is freed after the answer to it, before the next one.
+    let_core2d_answer(shoe.bluez.bus)
     memory = memory_of(shoe.daemon.pid)
     for key in (OLD_KEY, new_key, refused_key):
         assert key not in memory

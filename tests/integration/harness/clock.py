@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 from gi.repository import GLib
 
-from .bus import OBJECT_MANAGER, Bus
+from .bus import Bus
 from .loop import wait_for
-from .programs import CORE2, VIRTUAL_BLUEZ, VIRTUAL_CHIP, build_directory
+from .programs import build_directory, let_bluez_answer, let_chips_answer, let_core2d_answer
 
 
 class VirtualClock:
@@ -60,22 +60,11 @@ class VirtualClock:
         self._running += microseconds
         self._write()
 
-    def _let_core2d_answer(self) -> None:
-        self._bus.call(CORE2, "/", "org.freedesktop.DBus.Peer", "Ping")
-
-    def _let_bluez_answer(self) -> None:
-        # To a Ping GDBus has an answer of its own, whatever the program is at.
-        control = ("/org/example/VirtualBluez", "org.example.VirtualBluez1")
-        self._bus.call(VIRTUAL_BLUEZ, *control, "CallCount", GLib.Variant("(s)", ("*",)))
-
-    def _let_chips_answer(self) -> None:
-        self._bus.call(VIRTUAL_CHIP, "/org/example/VirtualChip", OBJECT_MANAGER, "GetManagedObjects")
-
     def let_answer(self) -> None:
         """Return when requests that core2d has sent are answered: to the chip and back."""
-        self._let_bluez_answer()
-        self._let_chips_answer()
-        self._let_bluez_answer()
+        let_bluez_answer(self._bus)
+        let_chips_answer(self._bus)
+        let_bluez_answer(self._bus)
 
     def wait(self, happened: Callable[[], object], what: str) -> float:
         """Let time go by until that has happened, and tell how many seconds it took.
@@ -88,9 +77,9 @@ class VirtualClock:
             if happened():
                 return True
             self.add(1)
-            self._let_core2d_answer()
+            let_core2d_answer(self._bus)
             self.let_answer()
-            self._let_core2d_answer()
+            let_core2d_answer(self._bus)
             return False
 
         wait_for(look, what=what)

@@ -14,7 +14,7 @@ from typing import Any
 from gi.repository import GLib
 
 from . import real
-from .bus import Bus
+from .bus import OBJECT_MANAGER, Bus
 from .loop import wait_for
 from .process import Process
 from .remote import Remote
@@ -41,6 +41,21 @@ def chip_address(index: int = 0) -> str:
 
 def chip_path(index: int = 0) -> str:
     return f"{CORE2_PATH}/chip/{chip_address(index).replace(':', '_')}"
+
+
+def let_core2d_answer(bus: Bus) -> None:
+    """Return when it has taken all that was sent to it."""
+    bus.call(CORE2, "/", "org.freedesktop.DBus.Peer", "Ping")
+
+
+def let_bluez_answer(bus: Bus) -> None:
+    """As let_core2d_answer. To a Ping GDBus has an answer of its own, whatever the program is at."""
+    control = ("/org/example/VirtualBluez", "org.example.VirtualBluez1")
+    bus.call(VIRTUAL_BLUEZ, *control, "CallCount", GLib.Variant("(s)", ("*",)))
+
+
+def let_chips_answer(bus: Bus) -> None:
+    bus.call(VIRTUAL_CHIP, "/org/example/VirtualChip", OBJECT_MANAGER, "GetManagedObjects")
 
 
 class Program:
