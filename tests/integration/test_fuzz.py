@@ -15,12 +15,11 @@ from dataclasses import dataclass
 
 import pytest
 from gi.repository import Gio, GLib
-from harness import CORE2, CORE2_PATH, Bus, BusError, Core2d, Remote, VirtualBluez, VirtualChips
-from harness import SOURCE, chip_address, chip_path, wait_for
+from harness import CORE2, CORE2_PATH, STANDING, Bus, BusError, Core2d, Remote, VirtualBluez
+from harness import SOURCE, VirtualChips, chip_address, chip_path, wait_for
 from harness.values import Values, split
 
 DEVICE = f"/org/bluez/hci0/dev_{chip_address().replace(':', '_')}"
-QUIET = ["--walk=0", "--quirk=idle-timeout=0"]
 PROPERTIES = "org.freedesktop.DBus.Properties"
 PROPERTIES_AT_ONCE = 20
 #: Whatever else core2d shows: none of these may be left out.
@@ -226,7 +225,7 @@ def test_random_calls(
 ) -> None:
     """Every method with any arguments: an answer by name, and nothing else happens."""
     virtual_bluez("--peripherals=3")
-    chips = virtual_chip("hci1", "hci2", args=QUIET)
+    chips = virtual_chip("hci1", "hci2", args=STANDING)
     daemon = core2d()
     answered: set[tuple[str, str]] = set()
     for _ in range(rounds):
@@ -268,7 +267,7 @@ def test_chip_of_garbage(
 ) -> None:
     """Any bytes, read from the chip, notified by it, or shown by BlueZ, on every characteristic."""
     bluez = virtual_bluez("--gap")
-    hands = virtual_chip("hci1", args=QUIET)[0]
+    hands = virtual_chip("hci1", args=STANDING)[0]
     daemon = core2d()
     chip = daemon.add()
     info = daemon.chip(interface="org.example.Core2.Info")

@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 import pytest
 from gi.repository import GLib
-from harness import BluezFaults, BusError, Core2d, VirtualBluez, VirtualChips, device_path
-from harness import raises_bus_error, wait_for
+from harness import STANDING, BluezFaults, BusError, Core2d, Remote, VirtualBluez, VirtualChips
+from harness import device_path, raises_bus_error, wait_for
 
 ERROR = "org.example.Core2.Error."
 DEVICE = device_path()
-QUIET = ["--walk=0", "--quirk=idle-timeout=0"]
 
 
 class World(BluezFaults):
@@ -20,6 +19,10 @@ class World(BluezFaults):
         self.bluez = bluez
         self.hands = chips[0]
         self.daemon = daemon
+
+    @property
+    def device(self) -> Remote:
+        return self.bluez.remote(DEVICE, "org.bluez.Device1")
 
     def clear(self) -> None:
         self.control("ClearFaults")
@@ -32,7 +35,7 @@ def world(
     core2d: Callable[..., Core2d],
 ) -> World:
     bluez = virtual_bluez()
-    return World(bluez, virtual_chip("hci1", args=QUIET), core2d())
+    return World(bluez, virtual_chip("hci1", args=STANDING), core2d())
 
 
 def serves(world: World) -> None:
@@ -78,15 +81,20 @@ def test_an_adapter_goes_while_two_scan(world: World) -> None:
     world.daemon.manager.wait_property("AdapterState", "on")
 
 
-def test_connect_takes_disconnect_back(world: World) -> None:
+@pytest.mark.parametrize("under_way", ["Properties.Set", "Device1.Disconnect"])
+def test_connect_takes_disconnect_back(world: World, under_way: str) -> None:
     """Two who want opposite things: each gets an answer, the later one gets the chip."""
     chip = world.daemon.add()
+    wait_for(lambda: world.device.get("Trusted"), what="Trusted to be set")
+    world.fault(under_way, DEVICE, delay_ms=GLib.Variant("u", 600_000))
+    before = world.count_calls(under_way)
     disconnect = chip.call_async("Disconnect")
+    wait_for(lambda: world.count_calls(under_way) > before, what="a disconnect under way")
     connect = chip.call_async("Connect", {})
-
-    connect.wait()
     with raises_bus_error(ERROR + "Cancelled"):
         disconnect.wait()
+    world.clear()
+    connect.wait()
     serves(world)
 
 
