@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from harness import Core2d, VirtualBluez, VirtualChips
-
-STANDING = ["--walk=0", "--time=2024-05-06 08:00:00", "--quirk", "idle-timeout=0"]
+from harness import STANDING, Core2d, VirtualBluez, VirtualChips, noon_zone
 
 
 @pytest.fixture
@@ -17,9 +15,9 @@ def daemon(
     virtual_chip: Callable[..., VirtualChips],
     core2d: Callable[..., Core2d],
 ) -> Core2d:
-    """core2d with one chip that stands still."""
+    """core2d with one chip that stands still, at noon."""
     virtual_bluez()
-    daemon = core2d()
+    daemon = core2d(env={"TZ": noon_zone()})
     daemon.models = virtual_chip("hci1", args=STANDING)
     daemon.add_counting(0)
     return daemon

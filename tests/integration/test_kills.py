@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import random
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from harness import (
     VirtualBluez,
     VirtualChips,
     chip_path,
+    noon_zone,
     wait_for,
 )
 
@@ -71,11 +71,6 @@ class Witness:
     def _take_all(self, objects: dict[str, dict[str, dict[str, object]]]) -> None:
         for path, interfaces in objects.items():
             self.take(path, interfaces.get(CORE2, {}))
-
-
-def noon_zone() -> str:
-    """A time zone in which no day begins while the test runs."""
-    return f"NOON{datetime.datetime.now(datetime.UTC).hour - 12:+d}"
 
 
 def idle(milliseconds: int) -> None:

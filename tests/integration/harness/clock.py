@@ -14,6 +14,11 @@ from .loop import wait_for
 from .programs import build_directory, let_bluez_answer, let_chips_answer, let_core2d_answer
 
 
+def noon_zone() -> str:
+    """A time zone in which it is noon: no day begins while the test runs."""
+    return f"NOON{datetime.now(UTC).hour - 12:+d}"
+
+
 class VirtualClock:
     """Time goes on by itself, and a test lets more of it go by.
 
