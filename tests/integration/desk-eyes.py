@@ -26,6 +26,7 @@ from gi.repository import Atspi, GLib  # noqa: E402
 APPLICATION = "core2-desk"
 LOOK_MS = 100
 LOOKS_PER_KEY = 5
+LOOKS_FOR_LATE_KEYS = 15
 PATIENCE_S = 90
 
 
@@ -66,6 +67,8 @@ class Look:
         self.reach = reach
         self.left = ""  # where the focus was when Tab was last pressed
         self.looks = 0  # since then
+        self.late_keys = False  # whether it was pressed again before it was seen to do anything
+        self.stays = 0  # for how many looks the focus has been where it is wanted
 
     def find(self) -> str | None:
         # An element may go while it is looked at; the next look tells.
@@ -81,10 +84,14 @@ class Look:
     def _find_focus(self) -> str | None:
         focused = next((describe(node) for node in application_nodes() if is_focused(node)), "")
         if self.pattern.fullmatch(focused):
-            return focused
+            # A key that is still on its way would move it on.
+            self.stays += 1
+            return focused if not self.late_keys or self.stays > LOOKS_FOR_LATE_KEYS else None
         self.looks += 1
+        self.stays = 0
         # GTK tells of no focus in a field for text: that is not a key that has not arrived yet.
         if focused != self.left or self.looks > LOOKS_PER_KEY:
+            self.late_keys |= focused == self.left
             self.left, self.looks = focused, 0
             subprocess.run(["xdotool", "key", "Tab"], check=True)
         return None
