@@ -83,6 +83,16 @@ drop_objects (DeskClient *self)
   g_list_store_remove_all (self->chips);
 }
 
+static void objects_done (GObject *source, GAsyncResult *result, gpointer user_data);
+
+static void
+ask_for_objects (DeskClient *self)
+{
+  core2_dbus_object_manager_client_new (
+      self->connection, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_DO_NOT_AUTO_START, DESK_BUS_NAME,
+      DESK_ROOT_PATH, self->cancellable, objects_done, self);
+}
+
 static void
 objects_done (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -93,6 +103,12 @@ objects_done (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
+    {
+      /* It is there, and slow: its end cancels this. */
+      ask_for_objects (self);
+      return;
+    }
   if (objects == NULL)
     {
       /* It went while it was asked; should it come again, the watch tells. */
@@ -132,9 +148,7 @@ on_name_appeared (GDBusConnection *connection, const char *name, const char *own
   renew_cancellable (self);
   drop_objects (self);
   set_service (self, DESK_SERVICE_STARTING);
-  core2_dbus_object_manager_client_new (
-      connection, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_DO_NOT_AUTO_START, DESK_BUS_NAME,
-      DESK_ROOT_PATH, self->cancellable, objects_done, self);
+  ask_for_objects (self);
 }
 
 static void

@@ -199,15 +199,20 @@ def test_without_core2d(
     screen.see("list item: Dad, 0 steps today, Connected")
 
 
+#: GDBus waits 25 seconds for an answer.
+@pytest.mark.parametrize("seconds", [0, pytest.param(30, marks=pytest.mark.long)])
 def test_core2d_that_does_not_answer(
-    shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen
+    shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen, seconds: int
 ) -> None:
-    """It is there and says nothing yet: the window is open, says so, and can be used."""
+    """It is there and says nothing yet: the window is open, says so, and can be used, for however long."""
     daemon = core2d()
     daemon.add_counting(0, alias=text("Dad"))
     daemon.process.send_signal(signal.SIGSTOP)
     try:
         screen.open()
+        screen.see("label: Starting")
+        end = GLib.get_monotonic_time() + seconds * 1_000_000
+        wait_for(lambda: GLib.get_monotonic_time() >= end, what="a call to be given up")
         screen.see("label: Starting")
         screen.press("ctrl+question")
         screen.see("label: Quit")
