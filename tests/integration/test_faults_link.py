@@ -219,6 +219,12 @@ def test_in_progress_for_ever(stage: Stages) -> None:
     one.ledger.settle()
 
 
+def is_resolved(one: Stage) -> bool:
+    """BlueZ knows the chip, and says that it knows its services."""
+    device = one.bus.managed_objects("org.bluez", "/").get(device_path(), {}).get(DEVICE, {})
+    return bool(device.get("ServicesResolved"))
+
+
 @pytest.mark.parametrize("when", ["early", "late", "never-then"])
 def test_services_resolved(stage: Stages, when: str) -> None:
     """ServicesResolved before, long before, or without its objects; and at last with them."""
@@ -234,7 +240,11 @@ def test_services_resolved(stage: Stages, when: str) -> None:
     known = one.ledger.mark()
     one.adapter.call("RemoveDevice", device_path())
     one.ledger.wait_states("waiting", "connecting", "resolving", since=known)
-    if when == "never-then":
+    if when == "early":
+        # For this link; what comes too late for core2d is there with the next one.
+        wait_for(lambda: is_resolved(one), what="ServicesResolved")
+        one.options(objects_delay=0)
+    elif when == "never-then":
         one.ledger.wait_text("no step counter", since=known)
         one.options(objects_delay=0)
     one.ledger.settle()
