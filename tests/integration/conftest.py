@@ -242,7 +242,7 @@ def shoe(
 ) -> Shoe:
     """A chip that stands still on hci1, and core2d connected to it."""
     bluez = virtual_bluez()
-    chips = virtual_chip("hci1", args=["--walk=0", "--quirk=idle-timeout=0"])
+    chips = virtual_chip("hci1", args=STANDING)
     return Shoe(chips[0], core2d(), bluez)
 
 

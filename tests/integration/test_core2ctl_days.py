@@ -9,12 +9,14 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gi.repository import GLib
-from harness import Core2d, Result, VirtualBluez, VirtualChips, chip_address
+from harness import STANDING, Bus, Core2d, Result, VirtualBluez, VirtualChips, VirtualClock
+from harness import chip_address
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
@@ -51,13 +53,16 @@ class World:
 
 @pytest.fixture
 def ctl(
+    bus: Bus,
     virtual_bluez: Callable[..., VirtualBluez],
     virtual_chip: Callable[..., VirtualChips],
     core2d: StartDaemon,
     run_command: Run,
 ) -> World:
+    # A day that does not end meanwhile.
+    VirtualClock(bus, datetime(2026, 5, 6, 12, tzinfo=UTC))
     virtual_bluez("--peripherals", "3")
-    chips = virtual_chip("hci1", "hci2", "hci3", args=["--walk=0", "--quirk=idle-timeout=0"])
+    chips = virtual_chip("hci1", "hci2", "hci3", args=STANDING)
     return World(chips, core2d(), run_command)
 
 

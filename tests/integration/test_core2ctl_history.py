@@ -15,7 +15,6 @@ import signal
 import sqlite3
 import stat
 import subprocess
-import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from contextlib import closing
@@ -45,8 +44,11 @@ StartDaemon = Callable[..., Core2d]
 CORE2CTL = build_directory() / "client-tool" / "core2ctl"
 SVG = "{http://www.w3.org/2000/svg}"
 
+#: What the clock of all programs shows at the beginning of a test, so that no day ends in one.
+NOON = datetime.datetime(2026, 5, 6, 12, tzinfo=datetime.UTC)
+
 #: The beginning of all samples: long enough ago, on a full minute.
-BEGIN = (int(time.time()) // 86400 - 5) * 86400
+BEGIN = int(datetime.datetime(2026, 5, 1, tzinfo=datetime.UTC).timestamp())
 
 
 class World:
@@ -92,12 +94,13 @@ class World:
 
 
 @pytest.fixture
-def ctl(core2d: StartDaemon, run_command: Run, tmp_path: Path) -> World:
+def ctl(bus: Bus, core2d: StartDaemon, run_command: Run, tmp_path: Path) -> World:
+    VirtualClock(bus, NOON)
     return World(core2d(), run_command, tmp_path / "home")
 
 
 def day(ago: int) -> str:
-    return str(datetime.date.today() - datetime.timedelta(days=ago))
+    return str(NOON.date() - datetime.timedelta(days=ago))
 
 
 def day_row(chip: int, ago: int, steps: int, goal: int = 0, estimated: int = 0) -> tuple[int, ...]:
@@ -283,7 +286,7 @@ def test_export_since_last(ctl: World, tmp_path: Path) -> None:
     ctl("export", "--since-last", status=7)
 
     # The clock had been years ahead: not just nothing new until then.
-    ahead = (int(time.time()) + 10**8) * 1_000_000
+    ahead = (int(NOON.timestamp()) + 10**8) * 1_000_000
     ctl.state_file.write_text(re.sub(r"until=\d+", f"until={ahead}", remembered))
     result = ctl("export", "--since-last", status=1)
     assert "in the future" in result.stderr and f"Remove {ctl.state_file}" in result.stderr

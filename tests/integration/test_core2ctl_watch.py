@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from gi.repository import Gio, GLib
-from harness import CORE2, SOURCE, Bus, Core2d, Process, VirtualBluez, VirtualChips, build_directory
-from harness import chip_address, wait_for
+from harness import CORE2, SOURCE, STANDING, Bus, Core2d, Process, VirtualBluez, VirtualChips
+from harness import build_directory, chip_address, wait_for
 from harness.bus import DBUS
 from harness.terminal import Terminal
 
@@ -40,7 +40,7 @@ def world(
 ) -> World:
     """A chip that stands still, connected, with a goal."""
     virtual_bluez()
-    chips = virtual_chip("hci1", args=["--walk=0", "--battery=62", "--quirk=idle-timeout=0"])
+    chips = virtual_chip("hci1", args=[*STANDING, "--battery=62"])
     daemon = core2d()
     daemon.add(0, alias=GLib.Variant("s", "my shoe"), side=GLib.Variant("s", "left"))
     world = World(chips, daemon)
