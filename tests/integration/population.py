@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from gi.repository import GLib
 from harness import CORE2, STANDING, Bus, Core2d, VirtualBluez, VirtualChips, chip_address
@@ -58,9 +59,11 @@ class States:
         daemon.bus.connection.signal_subscribe(
             CORE2, "org.freedesktop.DBus.Properties", "PropertiesChanged", None, CORE2, 0, self._changed
         )
-        for path, interfaces in daemon.objects().items():
-            if CORE2 in interfaces:
-                self.states[path] = interfaces[CORE2]["State"]
+        daemon.bus.synchronize()
+        daemon.objects(self._begin)
+
+    def _begin(self, objects: dict[str, dict[str, dict[str, Any]]]) -> None:
+        self.states |= {path: chip[CORE2]["State"] for path, chip in objects.items() if CORE2 in chip}
 
     def _changed(self, _bus, _sender, path, _interface, _member, args) -> None:
         changed = args.unpack()[1]

@@ -199,8 +199,10 @@ class Lane:
     def stop_core2d(self) -> float:
         """End it with SIGTERM: how many seconds that took."""
         begin = time.monotonic()
-        self.daemon.stop()
-        return time.monotonic() - begin
+        status = self.daemon.process.stop()
+        seconds = time.monotonic() - begin
+        assert status == 0, self.daemon.stderr
+        return seconds
 
     def stop_callgrind(self) -> Path:
         """End core2d; what callgrind counted."""
