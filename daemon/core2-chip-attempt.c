@@ -136,10 +136,31 @@ connect_failed (Core2Chip *self, const sd_bus_error *error)
 }
 
 static void
+show_attempt (Core2Chip *self)
+{
+  if (self->sleeps)
+    chip_set_state (self, CHIP_WAITING, "asleep: shake the chip");
+  else
+    {
+      chip_set_state (self, CHIP_CONNECTING, "connecting");
+      chip_start_timer (self, &self->asleep_timer, ASLEEP_AFTER_MS, on_asleep);
+    }
+}
+
+void
+chip_connect_goes_on (Core2Chip *self)
+{
+  chip_end_link (self);
+  show_attempt (self);
+}
+
+static void
 connect_done (const sd_bus_error *error, gpointer user_data)
 {
   Core2Chip *self = user_data;
 
+  if (error != NULL && self->state == CHIP_RESOLVING && !self->device->connected)
+    chip_connect_goes_on (self);
   core2_timer_stop (&self->asleep_timer);
   core2_bluez_scan_stop (&self->scan);
   if (error != NULL)
@@ -175,13 +196,7 @@ chip_try_connect (Core2Chip *self)
     }
 
   self->attempt_started = g_get_monotonic_time ();
-  if (self->sleeps)
-    chip_set_state (self, CHIP_WAITING, "asleep: shake the chip");
-  else
-    {
-      chip_set_state (self, CHIP_CONNECTING, "connecting");
-      chip_start_timer (self, &self->asleep_timer, ASLEEP_AFTER_MS, on_asleep);
-    }
+  show_attempt (self);
   core2_bluez_connect_start (self->services->bluez, self->device, how_to_connect (self),
                              self->services->config.connect_timeout * 1000, connect_done, self);
 }

@@ -360,6 +360,12 @@ chip_advance (Core2Chip *self)
       return;
     }
   chip_handshake_link_down (self);
+  if (self->state == CHIP_RESOLVING && self->device->connect != NULL)
+    {
+      /* A link that was aborted at once, or a false word of one: the reply to our Connect counts, and once. */
+      chip_connect_goes_on (self);
+      return;
+    }
   if (self->session_started || self->state == CHIP_RESOLVING || self->state == CHIP_READY)
     {
       gboolean was_ready = self->state == CHIP_READY;

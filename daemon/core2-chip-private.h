@@ -290,6 +290,8 @@ void chip_errors_add (Core2Chip *self, const char *name, const char *detail);
 void chip_search (Core2Chip *self);
 /* BlueZ knows it: connects, unless that is under way or a pause is on. */
 void chip_try_connect (Core2Chip *self);
+/* The link that a pending Connect seemed to have made is none: it goes on. */
+void chip_connect_goes_on (Core2Chip *self);
 /* An attempt was aborted: the next one follows at once, but after a few in a row ever later. */
 void chip_retry (Core2Chip *self);
 

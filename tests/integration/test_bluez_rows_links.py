@@ -22,17 +22,25 @@ def pauses(world: World) -> list[float]:
     return [(later - earlier) / SECOND for earlier, later in itertools.pairwise(times)]
 
 
-def test_row_03_abort_by_local_is_retried_at_once(world: World) -> None:
+#: For so many milliseconds the link that is aborted seems to be one.
+flashes = pytest.mark.parametrize("flash", [0, 100])
+
+
+@flashes
+def test_row_03_abort_by_local_is_retried_at_once(world: World, flash: int) -> None:
     world.control("ClearCalls")
-    world.fault("Device1.Connect", count=3, **ABORTED)
-    world.lose_link()
+    world.fault("Device1.Connect", count=4, delay_ms=flash, **ABORTED)
+    before = world.lose_link()
     world.ready_again()
-    assert len(world.calls("Device1.Connect")) == 4
+    assert len(world.calls("Device1.Connect")) == 5
+    # Nor was there a pause, in which this is said.
+    assert ASLEEP not in world.chip.announced("StatusText", before)
 
 
-def test_row_03_then_it_backs_off(world: World) -> None:
+@flashes
+def test_row_03_then_it_backs_off(world: World, flash: int) -> None:
     world.control("ClearCalls")
-    world.fault("Device1.Connect", count=7, **ABORTED)
+    world.fault("Device1.Connect", count=7, delay_ms=flash, **ABORTED)
     world.chip.wait_change("LastError", ERROR + "Asleep", world.lose_link())
     world.ready_again()
     # Four times at once, then after one second and more.

@@ -172,15 +172,13 @@ remove_silently (VbFaults *self, const char *path)
 }
 
 static void
-flash_connected (VbFaults *self, const char *path)
+show_connected (VbFaults *self, const char *path, gboolean connected)
 {
   VbDevice *device = vb_world_find_device (self->world, path);
 
   if (device == NULL)
     return;
-  bluez_device1_set_connected (device->skeleton, TRUE);
-  vb_bus_flush (self->world->bus);
-  bluez_device1_set_connected (device->skeleton, FALSE);
+  bluez_device1_set_connected (device->skeleton, connected);
   vb_bus_flush (self->world->bus);
 }
 
@@ -195,7 +193,10 @@ execute (VbFaults *self, const Rule *rule, GDBusMethodInvocation *invocation)
   if (rule->remove_before)
     remove_silently (self, path);
   if (rule->flash_connected)
-    flash_connected (self, path);
+    {
+      show_connected (self, path, TRUE);
+      show_connected (self, path, FALSE);
+    }
   if (rule->error != NULL)
     vb_bus_return_error (self->world->bus, invocation, rule->error, "%s",
                          rule->message != NULL ? rule->message : "");
@@ -235,6 +236,8 @@ delay (VbFaults *self, Rule *rule, GDBusMethodInvocation *invocation)
 {
   Delayed *delayed = g_new0 (Delayed, 1);
 
+  if (rule->flash_connected)
+    show_connected (self, g_dbus_method_invocation_get_object_path (invocation), TRUE);
   delayed->faults = self;
   delayed->invocation = invocation;
   delayed->rule = rule;
