@@ -4,6 +4,7 @@ core2d counts is compared with what was walked."""
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -16,6 +17,7 @@ from harness import (
     CORE2_PATH,
     Bus,
     Core2d,
+    Pending,
     Remote,
     VirtualBluez,
     VirtualChips,
@@ -97,7 +99,11 @@ class Footprint:
             "GetConnectionStats",
             GLib.Variant("(s)", (owner,)),
         )
-        descriptors = len(list(Path(f"/proc/{process}/fd").iterdir()))
+        # Not while it writes a file, which it does between two answers.
+        descriptors = 1_000_000
+        for _ in range(5):
+            bus.call(owner, "/", "org.freedesktop.DBus.Peer", "Ping")
+            descriptors = min(descriptors, len(os.listdir(f"/proc/{process}/fd")))
         return Footprint(fields["Rss"], fields["Pss"], descriptors, stats["MatchRules"])
 
 
@@ -123,6 +129,8 @@ class Churn:
         self.dice = dice
         self.step_s = step_s
         self.events: dict[str, int] = {}
+        #: What happens to chips at the same time; the end of a link takes a moment.
+        self.under_way: list[Pending] = []
         self.offset = START.utcoffset()
         self.chips = [Chip(i, models[i]) for i in range(len(models.adapters))]
         self._by_path = {chip_path(chip.index): chip for chip in self.chips}
@@ -201,6 +209,9 @@ class Churn:
     def settle(self) -> None:
         """Wait until every chip that can be is connected and counted; time goes quicker meanwhile."""
         begin = self.now
+        for call in self.under_way:
+            call.wait()
+        self.under_way.clear()
 
         def settled() -> bool:
             if all(chip.settled for chip in self.chips):
@@ -267,7 +278,7 @@ class Churn:
     def happen_to(self, chip: Chip, event: str) -> None:
         """Something that changes where the chip is, or its link."""
         method = {"shake": "Shake", "sleep": "Sleep", "vanish": "Vanish", "appear": "Appear"}
-        chip.hands.call(method.get(event, "DropLink"))
+        self.under_way.append(chip.hands.call_async(method.get(event, "DropLink")))
         if event not in ("shake", "appear"):
             self._lose(chip)
         chip.asleep = event == "sleep" or (chip.asleep and event != "shake")

@@ -244,6 +244,14 @@ on_failure (Chip *self)
   chip_update_advertisement (self);
 }
 
+/* Ends the links of all clients. bluetoothd takes a moment for it. */
+void
+chip_attributes_end_links (Chip *self)
+{
+  self->unlinking = gatt_server_count_clients (self->server) > 0;
+  gatt_server_disconnect_clients (self->server);
+}
+
 static void
 on_server_event (gpointer argument)
 {
@@ -257,6 +265,7 @@ on_server_event (gpointer argument)
     chip_update_advertisement (self);
   if ((events & (GATT_CLIENT_DISCONNECTED | GATT_SERVER_LOST)) != 0 && !connected)
     chip_attributes_link_lost (self);
+  self->unlinking = self->unlinking && connected;
   if (connected != self->connected)
     {
       self->connected = connected;
@@ -265,7 +274,7 @@ on_server_event (gpointer argument)
     }
   /* Whoever was quicker than our going away. */
   if (connected && (self->status.vanished || chip_model_is_asleep (self->model)))
-    gatt_server_disconnect_clients (self->server);
+    chip_attributes_end_links (self);
   chip_changed (self, CHIP_CHANGED_STATE);
 }
 
@@ -382,7 +391,7 @@ chip_attributes_withdraw (Chip *self)
 {
   chip_attributes_link_lost (self);
   if (self->server != NULL)
-    gatt_server_disconnect_clients (self->server);
+    chip_attributes_end_links (self);
   g_clear_pointer (&self->generic, gatt_server_free);
   g_clear_pointer (&self->server, gatt_server_free);
   for (int i = 0; i < CHIP_CHARACTERISTIC_LAST; i++)

@@ -14,6 +14,7 @@ struct _ChipControl
   GDBusObjectManagerServer *objects;
   VirtualChipObjectSkeleton *object;
   VirtualChipControl *skeleton;
+  GQueue unlinking; /* of GDBusMethodInvocation: calls that ended the link, which is still up */
 };
 
 /* --- Properties ------------------------------------------------------------------------------- */
@@ -74,22 +75,6 @@ update_state (ChipControl *self)
   virtual_chip_control_set_authenticated (self->skeleton, chip_auth_is_authenticated (auth));
 }
 
-static void
-on_chip_changed (ChipChange change, gpointer user_data)
-{
-  if (change == CHIP_CHANGED_STEPS)
-    update_counters (user_data);
-  else
-    {
-      ChipControl *self = user_data;
-
-      /* At once: of what changes and changes back before the main loop goes on GDBus signals nothing. Who has asked
-       * in between would wait for ever. */
-      update_state (self);
-      g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (self->skeleton));
-    }
-}
-
 /* --- Methods ---------------------------------------------------------------------------------- */
 
 static gboolean
@@ -109,6 +94,42 @@ finish (ChipControl *self, GDBusMethodInvocation *invocation)
   g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (self->skeleton));
   g_dbus_method_invocation_return_value (invocation, NULL);
   return TRUE;
+}
+
+static void
+finish_unlinking (ChipControl *self)
+{
+  while (!g_queue_is_empty (&self->unlinking))
+    finish (self, g_queue_pop_head (&self->unlinking));
+}
+
+/* As finish(), once the link that the call may have ended is down: what the caller does next comes
+ * after that at the other end, too. */
+static gboolean
+finish_unlinked (ChipControl *self, GDBusMethodInvocation *invocation)
+{
+  if (!chip_is_unlinking (self->chip))
+    return finish (self, invocation);
+  g_queue_push_tail (&self->unlinking, invocation);
+  return TRUE;
+}
+
+static void
+on_chip_changed (ChipChange change, gpointer user_data)
+{
+  ChipControl *self = user_data;
+
+  if (change == CHIP_CHANGED_STEPS)
+    {
+      update_counters (self);
+      return;
+    }
+  /* At once: of what changes and changes back before the main loop goes on GDBus signals nothing. Who has asked
+   * in between would wait for ever. */
+  update_state (self);
+  g_dbus_interface_skeleton_flush (G_DBUS_INTERFACE_SKELETON (self->skeleton));
+  if (!chip_is_unlinking (self->chip))
+    finish_unlinking (self);
 }
 
 static gboolean
@@ -163,14 +184,14 @@ static gboolean
 method_sleep (ChipControl *self, GDBusMethodInvocation *invocation)
 {
   chip_sleep (self->chip);
-  return finish (self, invocation);
+  return finish_unlinked (self, invocation);
 }
 
 static gboolean
 method_vanish (ChipControl *self, GDBusMethodInvocation *invocation)
 {
   chip_vanish (self->chip);
-  return finish (self, invocation);
+  return finish_unlinked (self, invocation);
 }
 
 static gboolean
@@ -184,7 +205,7 @@ static gboolean
 method_drop_link (ChipControl *self, GDBusMethodInvocation *invocation)
 {
   chip_drop_link (self->chip);
-  return finish (self, invocation);
+  return finish_unlinked (self, invocation);
 }
 
 static gboolean
@@ -258,14 +279,14 @@ method_set_quirk (ChipControl *self, GDBusMethodInvocation *invocation, const ch
 
   if (!chip_set_quirk (self->chip, name, inner, &error))
     return refuse (invocation, error->message);
-  return finish (self, invocation);
+  return finish_unlinked (self, invocation);
 }
 
 static gboolean
 method_clear_quirks (ChipControl *self, GDBusMethodInvocation *invocation)
 {
   chip_clear_quirks (self->chip);
-  return finish (self, invocation);
+  return finish_unlinked (self, invocation);
 }
 
 static gboolean
@@ -345,6 +366,7 @@ void
 chip_control_free (ChipControl *self)
 {
   chip_set_changed_handler (self->chip, NULL, NULL);
+  finish_unlinking (self);
   g_dbus_object_manager_server_unexport (
       self->objects, g_dbus_object_get_object_path (G_DBUS_OBJECT (self->object)));
   g_signal_handlers_disconnect_by_data (self->skeleton, self);

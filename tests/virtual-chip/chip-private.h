@@ -37,6 +37,7 @@ struct _Chip
   ChipAttribute attributes[CHIP_CHARACTERISTIC_LAST];
   gboolean brief_advertisement;
   gboolean connected;
+  gboolean unlinking; /* the links were ended, and one is still up */
   gboolean holds_step_notifications;
 
   GPtrArray *delays; /* of ChipDelay */
@@ -63,6 +64,7 @@ void chip_attributes_withdraw (Chip *self);
 void chip_attributes_notify_steps (Chip *self);
 void chip_attributes_notify_battery (Chip *self);
 void chip_attributes_link_lost (Chip *self);
+void chip_attributes_end_links (Chip *self);
 
 /* chip-requests.c */
 void chip_requests_written (Chip *self, ChipCharacteristic id, GBytes *value);

@@ -34,7 +34,7 @@ static void
 on_slept (Chip *self)
 {
   chip_update_advertisement (self);
-  gatt_server_disconnect_clients (self->server);
+  chip_attributes_end_links (self);
 }
 
 static void
@@ -357,7 +357,7 @@ chip_vanish (Chip *self)
 {
   self->status.vanished = TRUE;
   chip_update_advertisement (self);
-  gatt_server_disconnect_clients (self->server);
+  chip_attributes_end_links (self);
   chip_changed (self, CHIP_CHANGED_STATE);
 }
 
@@ -372,7 +372,14 @@ chip_appear (Chip *self)
 void
 chip_drop_link (Chip *self)
 {
-  gatt_server_disconnect_clients (self->server);
+  chip_attributes_end_links (self);
+}
+
+/* Whether links were ended that are still up: bluetoothd takes a moment for it. */
+gboolean
+chip_is_unlinking (Chip *self)
+{
+  return self->unlinking;
 }
 
 /* Lets @seconds of model time go by at once. */

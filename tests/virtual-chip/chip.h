@@ -72,6 +72,7 @@ void chip_sleep (Chip *self);
 void chip_vanish (Chip *self);
 void chip_appear (Chip *self);
 void chip_drop_link (Chip *self);
+gboolean chip_is_unlinking (Chip *self);
 void chip_advance (Chip *self, guint seconds);
 void chip_set_clock (Chip *self, gint64 clock);
 void chip_notify (Chip *self, ChipCharacteristic characteristic, GBytes *value);
