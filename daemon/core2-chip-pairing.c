@@ -34,6 +34,8 @@ chip_pairing_publish (Core2Chip *self)
                           ? 0
                           : (guint64) (g_get_real_time () + core2_auth_get_deadline (&self->auth)
                                        - g_get_monotonic_time ()));
+  /* Each state is told, however soon the chip answers. */
+  chip_flush (self);
 }
 
 /* --- ends ------------------------------------------------------------------------------------------------- */
