@@ -10,6 +10,7 @@ from bus_meter import CallMeter, match_rules
 from gi.repository import GLib
 from harness import (
     CORE2,
+    STANDING,
     Bus,
     Core2d,
     VirtualBluez,
@@ -26,7 +27,6 @@ Daemon = Callable[..., Core2d]
 
 REMEMBERED = 1000
 AWAKE = 100
-STANDING = ["--walk=0", "--quirk", "idle-timeout=0"]
 CENTRALS = ["/org/bluez/hci0", "/org/bluez/hci1"]
 
 
@@ -91,10 +91,13 @@ def test_f34_one_chip_heard_by_two_adapters(
     bluez = virtual_bluez("--centrals", "2", "--peripherals", "1")
     models = virtual_chip("hci2", args=STANDING)
     daemon = core2d()
-    daemon.manager.call("Scan", {"timeout": GLib.Variant("u", 2)})
-    assert {f"{central}/dev_{chip_address().replace(':', '_')}" for central in CENTRALS} <= set(
-        bluez.bus.managed_objects("org.bluez", "/")
-    )
+    devices = {f"{central}/dev_{chip_address().replace(':', '_')}" for central in CENTRALS}
+
+    def heard_by_both() -> bool:
+        daemon.manager.call("Scan", {"timeout": GLib.Variant("u", 2)})
+        return devices <= set(bluez.bus.managed_objects("org.bluez", "/"))
+
+    wait_for(heard_by_both, what="the chip in a scan of both adapters")
     assert count_chips(daemon) == 1
     chip = daemon.add_counting(0)
     used = chip.get("Adapter")
