@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from gi.repository import GLib
-from harness import Bus, BusError, Core2d, Process, Remote, VirtualBluez, VirtualChips, build_directory
-from harness import wait_for
+from harness import STANDING, Bus, BusError, Core2d, Process, Remote, VirtualBluez, VirtualChips
+from harness import build_directory, wait_for
 
 NOTIFICATIONS = "org.freedesktop.Notifications"
 MOCK = "org.freedesktop.DBus.Mock"
@@ -42,12 +42,24 @@ class Desktop:
         program = build_directory() / "client-tool" / "notify" / "core2-notify"
         self.notify = self.bus.start([program, *args], self.env)
 
+    def start_listening(self) -> None:
+        """Start core2-notify, and wait for what it asks the desktop when it has all it listens to."""
+        asked = self._count_questions()
+        self.start_notify()
+        wait_for(lambda: self._count_questions() > asked, what="core2-notify to ask what is shown")
+
+    def _count_questions(self) -> int:
+        return sum(args[0] == "GetCapabilities" for args in self.calls.args)
+
     def restart_notify(self) -> None:
         assert self.notify.stop() == 0
-        self.start_notify()
+        self.start_listening()
 
     def wait_remembered(self, told: str) -> None:
-        """core2-notify has written down that it told this; what is shown is a little earlier."""
+        """core2-notify has written down that it told this; what is shown is a little earlier.
+
+        Until then it does not look at the same thing of that chip again.
+        """
         path = Path(self.bus.env["HOME"]) / ".local/state/core2-notify/told"
         wait_for(lambda: path.exists() and told in path.read_text(), what=f"{told} in {path}")
 
@@ -86,9 +98,9 @@ class Shoe:
         self.hands.call("SetQuirk", "battery-payload", GLib.Variant("ay", payload))
 
     def reconnect(self) -> None:
+        count = len(self.chip.announced("State"))
         self.hands.call("DropLink")
-        self.chip.wait_property("State", lambda state: state != "ready")
-        self.chip.wait_property("State", "ready")
+        wait_for(lambda: "ready" in self.chip.announced("State")[count:], what="a new connection")
 
 
 @pytest.fixture
@@ -98,7 +110,7 @@ def shoe(
     core2d: Callable[..., Core2d],
 ) -> Shoe:
     virtual_bluez()
-    chips = virtual_chip("hci1", args=["--walk=0", "--battery=62", "--quirk=idle-timeout=0"])
+    chips = virtual_chip("hci1", args=[*STANDING, "--battery=62"])
     return Shoe(chips, core2d())
 
 
@@ -120,6 +132,7 @@ def test_battery(shoe: Shoe, desktop: Desktop) -> None:
     shoe.set_battery(9)
     assert desktop.wait_shown(2)[1][0] == "Battery of Bob & <i>Co</i>: 9 %"
     assert "nearly empty" in desktop.shown[1][1]
+    desktop.wait_remembered("Battery=10")
     shoe.set_battery(100)
     shoe.set_battery(20)
     desktop.wait_shown(3)
@@ -132,6 +145,7 @@ def test_unknown_battery(shoe: Shoe, desktop: Desktop) -> None:
         shoe.reconnect()
         shoe.chip.wait_property("BatteryStatus", "stale")
     shoe.hands.call("ClearQuirks")
+    shoe.hands.call("SetQuirk", "idle-timeout", GLib.Variant("u", 0))
     shoe.set_battery(20)
     # Had one of them been told, it would stand before this.
     assert "20 %" in desktop.wait_shown(1)[0][0]
@@ -154,19 +168,17 @@ def test_without_a_desktop_at_first(shoe: Shoe, desktop: Desktop) -> None:
     """What could not be shown is shown when the notifications come back, and only the last of it."""
     desktop.end_screen()
     desktop.start_notify()
-    wait_for(lambda: desktop.notify.pid in clients(desktop.bus))
-    shoe.set_battery(20)
+
+    def in_vain() -> bool:
+        """core2-notify listens by now, and has tried."""
+        shoe.set_battery(21)
+        shoe.set_battery(20)
+        return "does not show notifications" in desktop.notify.stderr
+
+    wait_for(in_vain, what="a message that could not be shown")
     shoe.set_battery(15)
     desktop.start_screen()
     assert "15 %" in desktop.wait_shown(1)[0][0]
-
-
-def clients(bus: Bus) -> set[int]:
-    """Processes on the bus."""
-    driver = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
-    names = [name for name in bus.call(*driver, "ListNames") if name.startswith(":")]
-    pid = "GetConnectionUnixProcessID"
-    return {bus.call(*driver, pid, GLib.Variant("(s)", (name,))) for name in names}
 
 
 def test_rejected_key(shoe: Shoe, desktop: Desktop) -> None:
@@ -176,6 +188,7 @@ def test_rejected_key(shoe: Shoe, desktop: Desktop) -> None:
     shoe.reconnect()
     summary, body = desktop.wait_shown(1)[0]
     assert "does not accept its key" in summary and "core2ctl pair" in body
+    desktop.wait_remembered("KeyRejected=true")
     shoe.reconnect()
     shoe.chip.call("SetKey", KEY)
     shoe.reconnect()
@@ -218,9 +231,8 @@ def test_bad_configuration(desktop: Desktop, bus: Bus) -> None:
 
 
 def test_end_of_the_bus(desktop: Desktop, bus: Bus) -> None:
-    desktop.start_notify()
-    # With this it has asked for all that it listens to; GDBus complains of a bus that goes before.
-    desktop.calls.wait(lambda signal: signal.args[0] == "GetCapabilities")
+    # GDBus complains of a bus that goes before.
+    desktop.start_listening()
     desktop.notify.expect_end()
     desktop.screen.expect_end()
     bus.daemon.kill()
@@ -247,7 +259,6 @@ def test_goal_reached_before(shoe: Shoe, desktop: Desktop) -> None:
     assert desktop.wait_shown(2)[1] == ("Daily goal reached", "23 steps today. The goal is 20.")
     desktop.wait_remembered("GoalDay=20")
     desktop.restart_notify()
-    wait_for(lambda: desktop.notify.pid in clients(desktop.bus))
     shoe.set_battery(100)
     shoe.set_battery(20)
     assert "20 %" in desktop.wait_shown(3)[2][0]
@@ -260,12 +271,11 @@ def test_goal_once_for_a_pair(
     desktop: Desktop,
 ) -> None:
     virtual_bluez()
-    chips = virtual_chip("hci1", "hci2", args=["--walk=0", "--quirk=idle-timeout=0"])
+    chips = virtual_chip("hci1", "hci2", args=STANDING)
     daemon = core2d()
     sides = [daemon.add_counting(i, side=GLib.Variant("s", side)) for i, side in enumerate(SIDES)]
     reached = desktop.bus.signals(None, None, "org.example.Core2.History", "GoalReached")
-    desktop.start_notify()
-    wait_for(lambda: desktop.notify.pid in clients(desktop.bus))
+    desktop.start_listening()
     for index, chip in enumerate(sides):
         chip.call("SetDailyGoal", 20)
         chips[index].call("Step", 24)
