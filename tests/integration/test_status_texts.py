@@ -16,6 +16,7 @@ from harness import CORE2, CORE2_PATH, HCI0, SOURCE, Remote, device_path, wait_f
 CONFIG = "[Link]\nReadyTimeoutSec=5\nRequestTimeoutSec=1\n"
 NOTIFY_HELD = {"error": "NotPermitted", "message": "Notify acquired"}
 OTHER = "F1:4F:BB:00:00:01"
+OTHER_PATH = f"{CORE2_PATH}/chip/{OTHER.replace(':', '_')}"
 UNKNOWN = {"error": "org.freedesktop.DBus.Error.UnknownObject"}
 LIMIT = {"error": "Failed", "message": "le-connection-concurrent-connection-limit", "count": 1}
 
@@ -36,8 +37,14 @@ def forget(world: World) -> None:
     world.adapter.call("RemoveDevice", device_path())
 
 
-def lose(world: World) -> None:
-    world.lose_link()
+def lose(**delays: int) -> Callable[[World], None]:
+    """What lasts for a moment only may be over before core2d tells of it."""
+
+    def do(world: World) -> None:
+        world.options(**delays)
+        world.lose_link()
+
+    return do
 
 
 def fail_connect(**fault: Any) -> Callable[[World], None]:
@@ -103,6 +110,7 @@ def resume(world: World) -> None:
 
 
 def disconnect(world: World) -> None:
+    world.options(disconnect_delay=1000)
     world.chip.call("Disconnect")
 
 
@@ -122,7 +130,8 @@ def keep_none(world: World) -> None:
 
 def find_another(world: World) -> None:
     world.control("AddDevice", HCI0, OTHER, {"Name": "HM0D"})
-    world.daemon.manager.call("Scan", {"timeout": GLib.Variant("u", 1)})
+    world.daemon.manager.call_async("Scan", {"timeout": GLib.Variant("u", 60)})
+    wait_for(lambda: OTHER_PATH in world.daemon.objects(), what="the other chip")
 
 
 def hold_notifications(world: World) -> None:
@@ -139,8 +148,8 @@ CASES: dict[str, Callable[[World], None]] = {
     "asleep: shake the chip": sleep,
     "out of reach or asleep: shake the chip": lose_again_and_again,
     "not seen by Bluetooth yet: shake the chip": forget,
-    "connecting": lose,
-    "connected, reading what the chip offers": lose,
+    "connecting": lose(connect_delay=1000),
+    "connected, reading what the chip offers": lose(resolve_delay=1000),
     "another program is connecting to the chip": fail_connect(error="InProgress", count=1),
     "the Bluetooth adapter holds no more connections": fail_connect(**LIMIT),
     "could not connect: …": fail_connect(error="Failed", message="Input/output error", count=1),
@@ -160,7 +169,7 @@ CASES: dict[str, Callable[[World], None]] = {
     "disconnected as wished, until the next connect": disconnect,
     "keeps no connection by itself": keep_none,
     "seen in a scan, not added": find_another,
-    "connected": lose,
+    "connected": lose(),
     "connected; another program holds the step notifications, "
     "so the counter is read now and then": hold_notifications,
     "connected, but the chip rejects the key: pair again": reject_key,
@@ -192,8 +201,7 @@ def test_status(make_world: MakeWorld, tmp_path: Path, text: str) -> None:
     config.write_text(CONFIG)
     world = make_world(daemon_args=[f"--config={config}"])
     other = text == "seen in a scan, not added"
-    other_path = f"{CORE2_PATH}/chip/{OTHER.replace(':', '_')}"
-    chip = world.daemon.chip(other_path) if other else world.chip
+    chip = world.daemon.chip(OTHER_PATH) if other else world.chip
     chip.changes.clear()
     CASES[text](world)
     error = documented()[text]
