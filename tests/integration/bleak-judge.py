@@ -13,7 +13,7 @@ HARDWARE_REVISION = "00002a27-0000-1000-8000-00805f9b34fb"
 async def main() -> None:
     device = await BleakScanner.find_device_by_filter(
         lambda found, data: data.local_name == "HM0D" and 0x0157 in data.manufacturer_data,
-        timeout=30,
+        timeout=60,
         adapter="hci0",  # left alone bleak takes any that is powered, a chip's radio too
     )
     assert device is not None
@@ -21,18 +21,19 @@ async def main() -> None:
 
     gone = asyncio.Event()
     heard: asyncio.Queue[bytearray] = asyncio.Queue()
-    async with BleakClient(device, disconnected_callback=lambda client: gone.set()) as client:
+    client = BleakClient(device, disconnected_callback=lambda client: gone.set(), timeout=60)
+    async with client:
         print("services", len(list(client.services)), flush=True)
         revision = await client.read_gatt_char(HARDWARE_REVISION)
         print("revision", revision.decode(), flush=True)
         await client.start_notify(STEPS, lambda sender, data: heard.put_nowait(data))
         counts = []
         while len(counts) < 3:
-            frame = await asyncio.wait_for(heard.get(), 30)
+            frame = await asyncio.wait_for(heard.get(), 60)
             counts.append(int.from_bytes(frame[1:5], "little"))
         print("steps", *counts, flush=True)
         await client.stop_notify(STEPS)
-    await asyncio.wait_for(gone.wait(), 30)
+    await asyncio.wait_for(gone.wait(), 60)
     print("disconnected", flush=True)
 
 

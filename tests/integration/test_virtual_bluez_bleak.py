@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from conftest import both_buses
-from harness import Result, VirtualBluez, VirtualChips, chip_address
+from harness import TIMEOUT, Result, VirtualBluez, VirtualChips, chip_address
 
 PROGRAM = Path(__file__).with_name("bleak-judge.py")
 
@@ -24,7 +24,7 @@ def test_bleak_finds_connects_reads_and_hears_steps(
     # that bluetoothd leaves open.
     virtual_bluez("--signal-connected", "--objects-first")
     virtual_chip("hci1", args=["--walk", "160"])
-    result = run_command(sys.executable, PROGRAM)
+    result = run_command(sys.executable, PROGRAM, timeout=4 * TIMEOUT)
     assert result.status == 0, result.stderr
     assert f"found {chip_address()}\n" in result.stdout
     assert "revision V0.14.0.2\n" in result.stdout

@@ -87,7 +87,8 @@ def test_connects_reads_and_subscribes(bluetoothctl: Bluetoothctl, options: list
     bluetoothctl.run("menu gatt", "Print environment variables")
     # What the list does not have yet is announced below it.
     descriptor = r"/service[0-9a-f]{4}/char[0-9a-f]{4}/desc[0-9a-f]{4}"
-    bluetoothctl.run(f"list-attributes {address}", f"(?s)Characteristic.*{STEPS}.*{descriptor}")
+    listed = f"(?s)(?=.*{HARDWARE_REVISION})Characteristic.*{STEPS}.*{descriptor}"
+    bluetoothctl.run(f"list-attributes {address}", listed)
 
     selected = r"service[0-9a-f]{4}/char[0-9a-f]{4}\]"
     bluetoothctl.run(f"select-attribute {HARDWARE_REVISION}", selected)

@@ -105,6 +105,8 @@ def test_device_that_was_only_seen_goes(client: Client) -> None:
     client.added.wait(lambda signal: signal.args[0] == client.device_path)
     client.adapter.call("StopDiscovery")
     client.removed.wait(lambda signal: signal.args[0] == client.device_path)
+    # It may have been seen again before the end of the discovery.
+    wait_for(lambda: client.device_path not in client.objects, what="its end")
     with raises_bus_error("org.freedesktop.DBus.Error.UnknownObject"):
         client.device.call("Connect")
 
@@ -359,6 +361,6 @@ def test_holds_hundreds_of_devices(
         for call in calls:
             call.wait()
     assert len(client.control.call("Links")) == count
-    for radio in client.chips.adapters:
-        client.chips[radio].call("DropLink")
+    for call in [client.chips[radio].call_async("DropLink") for radio in client.chips.adapters]:
+        call.wait()
     wait_for(lambda: client.control.call("Links") == [], what="the end of all links")
