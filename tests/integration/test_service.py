@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 from bluez_world import World
 from gi.repository import GLib
-from harness import CORE2, Bus, Core2d, ServiceManager, VirtualBluez, VirtualChips
+from harness import CORE2, STANDING, Bus, Core2d, ServiceManager, VirtualBluez, VirtualChips
 from harness import raises_bus_error, wait_for
 from harness.bus import PROPERTIES
 
 LOG_CONTROL = "/org/freedesktop/LogControl1"
 LOG_INTERFACE = "org.freedesktop.LogControl1"
-QUIET = ["--walk=0", "--quirk=idle-timeout=0"]
 
 
 def test_status(
@@ -31,7 +30,7 @@ def test_status(
     manager.wait("READY=1")
     manager.wait("STATUS=0 chips: 0 ready, 0 asleep or away; Bluetooth: no-bluez")
     virtual_bluez("--peripherals=3")
-    chips = virtual_chip("hci1", "hci2", args=QUIET)
+    chips = virtual_chip("hci1", "hci2", args=STANDING)
     daemon.add(0)
     manager.wait("STATUS=1 chip: 1 ready, 0 asleep or away; Bluetooth: on")
     daemon.add(1)

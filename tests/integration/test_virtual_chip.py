@@ -108,13 +108,13 @@ def test_time_runs_and_can_be_set(chips: VirtualChips, central: Central) -> None
     year, month, day, hour, minute = struct.unpack("<H4B", central[TIME].read()[:6])
     assert (year, month, day, hour) == (2026, 1, 5, 10) and minute < 30
 
-    central[TIME].write(bytes.fromhex("e207040f10142b0700000c"))
+    central[TIME].write(bytes.fromhex("e207040f1014000700000c"))
     value = central[TIME].read()
     assert value.hex().startswith("e207040f1014") and value[7] == 7 and value[10] == 12
-    assert chips[0].get("WrittenTime") == "e207040f10142b0700000c"
+    assert chips[0].get("WrittenTime") == "e207040f1014000700000c"
     with raises_bus_error("org.bluez.Error.InvalidArguments"):
         central[TIME].write(b"\xe2\x07\x04")
-    assert chips[0].get("WrittenTime") == "e207040f10142b0700000c"
+    assert chips[0].get("WrittenTime") == "e207040f1014000700000c"
 
 
 # --- Steps ---------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def test_reads_that_fail(chips: VirtualChips, central: Central) -> None:
     assert steps_of(central[STEPS].read()) == 0
     chips[0].call("SetQuirk", "time-write", quirk("refuse"))
     with raises_bus_error("org.bluez.Error.NotPermitted"):
-        central[TIME].write(bytes.fromhex("e207040f10142b0700000c"))
+        central[TIME].write(bytes.fromhex("e207040f1014000700000c"))
     assert chips[0].get("WrittenTime") == ""
 
 

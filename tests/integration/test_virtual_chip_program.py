@@ -11,6 +11,7 @@ import pytest
 from central import Central
 from harness import (
     SOURCE,
+    STANDING,
     Bus,
     Result,
     VirtualBluez,
@@ -36,7 +37,7 @@ def test_bad_control_calls_change_nothing(
     virtual_bluez: Callable[..., VirtualBluez], virtual_chip: Start
 ) -> None:
     virtual_bluez()
-    chips = virtual_chip("hci1", args=["--walk=0"])
+    chips = virtual_chip("hci1", args=STANDING)
     chips[0].wait_property("Advertising", True)
     before = chips[0].get_all()
     for call in [

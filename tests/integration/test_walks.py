@@ -88,7 +88,7 @@ def test_links_that_drop_lose_no_step(
         for chip, model in zip(chips, played, strict=True):
             await_counter(chip, model)
 
-    # The link may just have been dropped; what is walked now comes over the next one.
+    # What is walked now comes over the link that is there after the last drop.
     for chip, model in zip(chips, played, strict=True):
         model.call("Step", 1)
         await_counter(chip, model)
