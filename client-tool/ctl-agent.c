@@ -11,7 +11,8 @@
 
 #include "ctl-output.h"
 
-#define REGISTER_MS 3000
+/* Only an agent that hangs takes so long. */
+#define REGISTER_MS 15000
 
 struct _CtlAgent
 {
