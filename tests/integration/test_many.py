@@ -63,6 +63,9 @@ def test_f16_a_thousand_chips_appear_and_vanish(
     assert states.ready() == awake
     models[AWAKE].call("Shake")
     wait_for(lambda: chip_path(AWAKE) in states.ready(), PATIENCE, "the one that woke")
+    # What they count from is known then.
+    for i in range(AWAKE):
+        daemon.chip(i).wait_property("StepsUpdated", lambda time: time > 0)
     for i in range(AWAKE):
         models[i].call("Step", 7)
     for i in range(AWAKE):
