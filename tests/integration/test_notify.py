@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from gi.repository import GLib
 from harness import STANDING, Bus, BusError, Core2d, Process, Remote, VirtualBluez, VirtualChips
-from harness import build_directory, wait_for
+from harness import VirtualClock, build_directory, wait_for
 
 NOTIFICATIONS = "org.freedesktop.Notifications"
 MOCK = "org.freedesktop.DBus.Mock"
@@ -101,6 +102,12 @@ class Shoe:
         count = len(self.chip.announced("State"))
         self.hands.call("DropLink")
         wait_for(lambda: "ready" in self.chip.announced("State")[count:], what="a new connection")
+
+
+@pytest.fixture
+def noon(bus: Bus) -> VirtualClock:
+    """The day does not end during the test."""
+    return VirtualClock(bus, datetime.now(UTC).replace(hour=12))
 
 
 @pytest.fixture
@@ -241,7 +248,7 @@ def test_end_of_the_bus(desktop: Desktop, bus: Bus) -> None:
     bus.processes.remove(desktop.screen)
 
 
-def test_goal_reached_before(shoe: Shoe, desktop: Desktop) -> None:
+def test_goal_reached_before(noon: VirtualClock, shoe: Shoe, desktop: Desktop) -> None:
     """While nobody listened; told once that day, and not when it was only nearly reached."""
     shoe.chip.wait_property("StepsUpdated", lambda time: time > 0)
     shoe.chip.call("SetDailyGoal", 20)
@@ -265,6 +272,7 @@ def test_goal_reached_before(shoe: Shoe, desktop: Desktop) -> None:
 
 
 def test_goal_once_for_a_pair(
+    noon: VirtualClock,
     virtual_bluez: Callable[..., VirtualBluez],
     virtual_chip: Callable[..., VirtualChips],
     core2d: Callable[..., Core2d],

@@ -121,6 +121,8 @@ def start_polkitd(bus: Bus, directory: Path) -> Iterator[Callable[[str], Process
         script = f"cd {directory} && {START}"
         started.append(bus.start(["unshare", "--mount", "sh", "-c", script], label="polkitd"))
         bus.wait_name(POLKIT)
+        # core2d does not wait long for its answers; by this it has read its files.
+        bus.call(*AUTHORITY, "EnumerateActions", GLib.Variant("(s)", ("en",)))
         return started[-1]
 
     yield start
