@@ -244,6 +244,7 @@ def test_orientation_is_claimed_while_it_is_shown(
     screen.open()
     chip.wait_property("OrientationInterval", lambda interval: interval > 0)
     screen.see(r"image: Orientation \(300, 40000\)")
+    screen.desk.expect_end()
     screen.press("ctrl+w")
     chip.wait_property("OrientationInterval", 0)
     assert screen.desk.wait() == 0
