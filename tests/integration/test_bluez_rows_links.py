@@ -33,8 +33,9 @@ def test_row_03_abort_by_local_is_retried_at_once(world: World, flash: int) -> N
     before = world.lose_link()
     world.ready_again()
     assert len(world.calls("Device1.Connect")) == 5
-    # Nor was there a pause, in which this is said.
-    assert ASLEEP not in world.chip.announced("StatusText", before)
+    # Nor was there a pause, in which this is said; it is also said when a slow machine takes seconds for an answer.
+    slow = any(detail == "no answer to Connect" for *_, detail in world.chip.call("GetErrors"))
+    assert slow or ASLEEP not in world.chip.announced("StatusText", before)
 
 
 @flashes
