@@ -7,7 +7,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from bluez_world import BATTERY, CHARACTERISTIC, ERROR, PATIENCE, MakeWorld, World
+from bluez_world import BATTERY, CHARACTERISTIC, DEVICE, ERROR, PATIENCE, MakeWorld, World
 from gi.repository import GLib
 from harness import device_path, raises_bus_error, wait_for
 
@@ -17,7 +17,17 @@ START = "GattCharacteristic1.StartNotify"
 
 
 def test_row_12_services_before_their_objects(make_world: MakeWorld) -> None:
-    world = make_world("--objects-delay=300")
+    world = make_world("--objects-delay=300", connected=False)
+    world.daemon.add(0, ready=False)
+
+    def is_resolved() -> bool:
+        interfaces = world.bluez.bus.managed_objects("org.bluez", "/").get(device_path(), {})
+        return interfaces.get(DEVICE, {}).get("ServicesResolved", False)
+
+    # For this link: should it be too late for core2d, they are there with the next one.
+    wait_for(is_resolved, what="ServicesResolved")
+    world.options(objects_delay=0)
+    world.connect()
     assert world.count_calls("Adapter1.RemoveDevice") == 0
     world.ready_again()
 
