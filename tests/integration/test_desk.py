@@ -48,8 +48,10 @@ class Screen:
 
     def _start_x(self) -> tuple[Process, str]:
         read, write = os.pipe()
+        # Not one that Xvfb finds free: a server that is ending removes the socket of the next with its number.
+        display = 100 + os.getpid() % 50_000
         options = ["-displayfd", str(write), "-screen", "0", "1000x800x24", "-nolisten", "tcp"]
-        process = self.bus.start(["Xvfb", *options], inherit=[write])
+        process = self.bus.start(["Xvfb", f":{display}", *options], inherit=[write])
         os.close(write)
         os.set_blocking(read, False)
         told = b""
