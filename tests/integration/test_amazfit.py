@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The Python module amazfit: what programs written for the older library of that name do, and what can go wrong."""
+"""The Python module amazfit: programs written for the older library of that name, and what can go wrong."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The Python module amazfit as people meet it: installed, with every name of the older library, and its recipe unchanged."""
+"""The Python module amazfit as people meet it: the older library's recipe and names, and its installation."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bluez_world import ADAPTER, ASLEEP, DEVICE, ERROR, FEE0, PATIENCE, MakeWorld, World
 from gi.repository import GLib
-from harness import HCI0, Remote, chip_address, device_path, raises_bus_error, wait_for
+from harness import HCI0, device_path, raises_bus_error, wait_for
 from virtual_bluez_client import Profile
 
 ABORTED = {"error": "Failed", "message": "le-connection-abort-by-local", "flash_connected": True}

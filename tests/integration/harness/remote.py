@@ -73,7 +73,7 @@ class Remote:
         self.bus.call(self.name, self.path, PROPERTIES, "Set", args)
 
     def announced(self, name: str, since: int = 0) -> list[Any]:
-        """The values that PropertiesChanged gave this property since this Remote was made, or len(changes) was that."""
+        """The values that PropertiesChanged gave this property, from the beginning or since len(changes) was that."""
         return [
             args[1][name]
             for args in self.changes.args[since:]
