@@ -6,7 +6,8 @@
 #include "ctl-error.h"
 #include "ctl-output.h"
 
-#define CONNECT_MS 5000
+/* A busy computer takes its time; what has not answered then hangs. */
+#define CONNECT_MS 10000
 #define START_MS 20000
 
 struct _CtlClient
