@@ -26,7 +26,7 @@ from gi.repository import Atspi, GLib  # noqa: E402
 APPLICATION = "core2-desk"
 LOOK_MS = 100
 LOOKS_PER_KEY = 5
-LOOKS_FOR_LATE_KEYS = 15
+LOOKS_FOR_LATE_KEYS = 5
 PATIENCE_S = 90
 
 
@@ -47,12 +47,25 @@ def walk(node: Atspi.Accessible | None) -> Iterator[Atspi.Accessible]:
         yield from walk(node.get_child_at_index(index))
 
 
-def application_nodes() -> Iterator[Atspi.Accessible]:
+def applications() -> Iterator[Atspi.Accessible]:
     desktop = Atspi.get_desktop(0)
     for index in range(desktop.get_child_count()):
         child = desktop.get_child_at_index(index)
         if child is not None and child.get_name() == APPLICATION:
-            yield from walk(child)
+            yield child
+
+
+def application_nodes() -> Iterator[Atspi.Accessible]:
+    for application in applications():
+        yield from walk(application)
+
+
+def let_answer() -> None:
+    """Return when the program has done what came to it before. What it has told is known here without it."""
+    for application in applications():
+        window = application.get_child_at_index(0)
+        if window is not None:
+            window.get_component_iface().get_extents(Atspi.CoordType.WINDOW)
 
 
 def is_focused(node: Atspi.Accessible) -> bool:
@@ -82,6 +95,7 @@ class Look:
         return next((line for line in lines if self.pattern.fullmatch(line)), None)
 
     def _find_focus(self) -> str | None:
+        let_answer()
         focused = next((describe(node) for node in application_nodes() if is_focused(node)), "")
         if self.pattern.fullmatch(focused):
             # A key that is still on its way would move it on.
