@@ -10,7 +10,7 @@ from typing import Any
 from .bus import Bus
 from .faults import STANDING, BluezFaults, variant
 from .ledger import Ledger
-from .loop import wait_for
+from .loop import TIMEOUT, wait_for
 from .programs import Core2d, VirtualBluez, VirtualChips
 from .remote import Remote
 
@@ -68,7 +68,7 @@ class Stage(BluezFaults):
                 chip["State"] == "ready" and chip["StepsUpdated"] > 0 for chip in chips
             )
 
-        wait_for(counting, what="all chips ready and read")
+        wait_for(counting, 2 * TIMEOUT, "all chips ready and read")
 
     # --- virtual BlueZ ---
 
