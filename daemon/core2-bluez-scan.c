@@ -299,6 +299,20 @@ core2_bluez_is_scanning (Core2Bluez *self)
   return g_hash_table_size (self->sessions) > 0;
 }
 
+gint64
+core2_bluez_get_scanning_time (Core2Bluez *self)
+{
+  gint64 longest = 0;
+  GHashTableIter iter;
+  DiscoverySession *session;
+
+  g_hash_table_iter_init (&iter, self->sessions);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &session))
+    if (session->state == SESSION_RUNNING)
+      longest = MAX (longest, g_get_monotonic_time () - session->started);
+  return longest;
+}
+
 /* --- for the other parts of core2-bluez ---------------------------------------------------------- */
 
 void

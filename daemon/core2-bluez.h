@@ -155,6 +155,8 @@ void core2_bluez_scan_start (Core2Bluez *self, Core2BluezScan **scan, Core2Bluez
 void core2_bluez_scan_stop (Core2BluezScan **scan);
 
 gboolean core2_bluez_is_scanning (Core2Bluez *self);
+/* For how many microseconds the longest discovery of ours has run, 0 = none does. */
+gint64 core2_bluez_get_scanning_time (Core2Bluez *self);
 
 /* --- connecting (core2-bluez-connect.c) ---- */
 

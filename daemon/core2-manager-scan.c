@@ -6,8 +6,8 @@
 
 #include "core2-protocol.h"
 
-/* How old an advertisement may be for a scan that joins others. */
-#define FRESH_US (5 * G_USEC_PER_SEC)
+/* How old an advertisement may be for a scan that joins a discovery: as the longest scan. */
+#define FRESH_US (60 * G_USEC_PER_SEC)
 
 /* What a request may wait for. */
 enum
@@ -108,14 +108,15 @@ core2_manager_scan_seen (Core2Manager *self, Core2BluezDevice *device, Core2Chip
     }
 }
 
-/* A discovery that is on already tells nothing twice: what it has told a moment ago is news to who joins. */
+/* A discovery that is on already tells nothing twice: what it has told is news to who joins. */
 static void
 add_if_fresh (Core2BluezDevice *device, gpointer user_data)
 {
   Core2Manager *self = user_data;
   Core2Chip *chip = core2_manager_find (self, device->address);
+  gint64 fresh_us = MIN (FRESH_US, core2_bluez_get_scanning_time (self->services.bluez));
 
-  if (chip != NULL && !device->connected && g_get_real_time () - device->seen < FRESH_US)
+  if (chip != NULL && !device->connected && g_get_real_time () - device->seen < fresh_us)
     core2_manager_scan_seen (self, device, chip);
 }
 
@@ -165,8 +166,7 @@ core2_manager_scan (Core2Request *request)
       return;
     }
 
-  gboolean joins = core2_manager_has_scans (self);
-  if (!joins)
+  if (!core2_manager_has_scans (self))
     {
       g_hash_table_remove_all (self->others);
       self->other_devices_seen = 0;
@@ -178,6 +178,5 @@ core2_manager_scan (Core2Request *request)
   core2_request_watch_caller (request, drop);
   core2_bluez_scan_start (bluez, &job->scan, request->text != NULL ? adapter : NULL,
                           request->timeout_s * 1000, scan_done, request);
-  if (joins)
-    core2_bluez_foreach_device (bluez, add_if_fresh, self);
+  core2_bluez_foreach_device (bluez, add_if_fresh, self);
 }

@@ -10,7 +10,7 @@ import pytest
 from conftest import both_buses
 from gi.repository import Gio, GLib
 from harness import CORE2, STANDING, BluezFaults, Bus, Core2d, VirtualBluez, VirtualChips
-from harness import chip_address, chip_path, raises_bus_error, wait_for
+from harness import VirtualClock, chip_address, chip_path, raises_bus_error, wait_for
 
 ERROR = "org.example.Core2.Error."
 KEY = bytes(range(16))
@@ -144,6 +144,24 @@ def test_parallel_scans_share_a_discovery(world: World) -> None:
     wait_for(lambda: world.count_calls("Adapter1.StopDiscovery") == 1, what="the end of the discovery")
     for client in clients:
         client.close(None, None)
+
+
+def test_late_scan_knows_what_an_early_one_found(
+    bus: Bus,
+    virtual_bluez: Callable[..., VirtualBluez],
+    virtual_chip: Callable[..., VirtualChips],
+    core2d: Callable[..., Core2d],
+) -> None:
+    """BlueZ tells of a chip once in a discovery. Who joins it half a minute later is told, too."""
+    clock = VirtualClock(bus)
+    world = World(bus, virtual_bluez(), virtual_chip("hci1", "hci2", args=STANDING), core2d())
+    client = bus.connect()
+    world.manager.call_async("Scan", {"timeout": GLib.Variant("u", 60)}, connection=client)
+    paths = {chip_path(0), chip_path(1)}
+    wait_for(lambda: paths <= world.daemon.objects().keys(), what="both chips in the first scan")
+    clock.add(30)
+    assert set(world.scan(timeout=10, max=2)) == paths
+    client.close(None, None)
 
 
 @both_buses
