@@ -3,8 +3,8 @@
 #pragma once
 
 #include "core2-error.h"
-#include "core2-store.h"
 #include "test-folder.h"
+#include "test-store-open.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -47,11 +47,7 @@ collect_warning (GLogLevelFlags level, const GLogField *fields, gsize n_fields, 
 static inline void
 reopen (Fixture *self)
 {
-  g_autoptr (GError) error = NULL;
-
-  g_clear_pointer (&self->store, core2_store_free);
-  self->store = core2_store_open (self->root, &error);
-  g_assert_no_error (error);
+  reopen_store (&self->store, self->root);
 }
 
 static inline void
