@@ -260,8 +260,7 @@ set_device (Core2Chip *self, Core2BluezDevice *device)
       core2_call_cancel (&self->device_call);
       if (self->device != NULL)
         {
-          if (self->device->connect != NULL)
-            core2_bluez_connect_cancel (self->services->bluez, self->device);
+          core2_bluez_connect_cancel (self->services->bluez, self->device);
           self->device->chip = NULL;
         }
       self->device = device;
@@ -351,6 +350,8 @@ chip_advance (Core2Chip *self)
   if (self->device == NULL || !self->device->adapter->powered)
     {
       chip_end_link (self);
+      /* The answer to a Connect on an adapter that is off now is not one to the search. */
+      chip_stop_connect (self);
       chip_search (self);
       return;
     }

@@ -14,14 +14,20 @@ chip_clear_deadline (Core2Chip *self)
 }
 
 void
-chip_stop_attempt (Core2Chip *self)
+chip_stop_connect (Core2Chip *self)
 {
   core2_timer_stop (&self->asleep_timer);
+  if (self->device != NULL)
+    core2_bluez_connect_cancel (self->services->bluez, self->device);
+}
+
+void
+chip_stop_attempt (Core2Chip *self)
+{
+  chip_stop_connect (self);
   core2_timer_stop (&self->straggler_timer);
   core2_bluez_scan_stop (&self->scan);
   self->searches = 0;
-  if (self->device != NULL && self->device->connect != NULL)
-    core2_bluez_connect_cancel (self->services->bluez, self->device);
 }
 
 void
@@ -153,8 +159,7 @@ core2_chip_release_link (Core2Chip *self)
 {
   if (self->device == NULL)
     return;
-  if (self->device->connect != NULL)
-    core2_bluez_connect_cancel (self->services->bluez, self->device);
+  core2_bluez_connect_cancel (self->services->bluez, self->device);
   /* Also of a link that is being closed: the call that does it may not have been made yet. */
   if (!self->session_started && !self->dropping && self->state != CHIP_RESOLVING
       && self->state != CHIP_DISCONNECTING)

@@ -299,6 +299,8 @@ void chip_retry (Core2Chip *self);
 
 /* Nobody wants the connection: closes what is open, and says why in StatusText. */
 void chip_go_away (Core2Chip *self);
+/* Ends a Connect under way: its answer is not waited for. */
+void chip_stop_connect (Core2Chip *self);
 /* Ends searches and attempts under way. */
 void chip_stop_attempt (Core2Chip *self);
 /* Ends the session, if there is one, and its deadline. The link itself stays. */
