@@ -265,6 +265,7 @@ set_device (Core2Chip *self, Core2BluezDevice *device)
         }
       self->device = device;
       self->device_gone = FALSE;
+      self->device_was_off = FALSE;
       self->dropping = FALSE;
       if (device != NULL)
         {
@@ -281,6 +282,28 @@ set_device (Core2Chip *self, Core2BluezDevice *device)
       self->adapter = self->adapter_text;
       chip_notify (self, PROP_ADAPTER);
     }
+}
+
+/* The device is unknown, or on an adapter that is off: it is looked for with the others. */
+static void
+look_elsewhere (Core2Chip *self)
+{
+  chip_end_link (self);
+  /* The answer to a Connect on an adapter that is off now is not one to the search. */
+  chip_stop_connect (self);
+  self->device_was_off = self->device != NULL;
+  chip_search (self);
+}
+
+/* The pauses between searches are none for the device whose adapter is on again. */
+static void
+stop_looking_elsewhere (Core2Chip *self)
+{
+  self->device_was_off = FALSE;
+  core2_bluez_scan_stop (&self->scan);
+  self->searches = 0;
+  self->failures = 0;
+  chip_pause (self, POWER_ON_PAUSE_MS);
 }
 
 void
@@ -349,12 +372,11 @@ chip_advance (Core2Chip *self)
 
   if (self->device == NULL || !self->device->adapter->powered)
     {
-      chip_end_link (self);
-      /* The answer to a Connect on an adapter that is off now is not one to the search. */
-      chip_stop_connect (self);
-      chip_search (self);
+      look_elsewhere (self);
       return;
     }
+  if (self->device_was_off)
+    stop_looking_elsewhere (self);
   if (self->device->connected)
     {
       linked (self);

@@ -120,7 +120,8 @@ struct Core2Chip
   ChipState state;
   gboolean armed;                /* keep a connection; false after Disconnect */
   gboolean disconnect_wanted;    /* Disconnect or RemoveChip: also clear Trusted */
-  gboolean adapter_was_off;
+  gboolean adapter_was_off;      /* there was no Bluetooth */
+  gboolean device_was_off;       /* its adapter was, and it was looked for on another */
   Core2BluezDevice *device;
   Core2Link *link;
   Core2Call *device_call;        /* Trusted, Disconnect, RemoveDevice: one at a time */

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from bluez_world import ADAPTER, ASLEEP, DEVICE, ERROR, PATIENCE, Call, MakeWorld, World
 from gi.repository import GLib
-from harness import HCI0, Bus, BusError, Pending, VirtualClock, chip_address, device_path
+from harness import HCI0, Bus, BusError, Pending, Remote, VirtualClock, chip_address, device_path
 from harness import raises_bus_error, wait_for
 
 #: A device that nothing can be but a chip: by its name.
@@ -42,10 +42,8 @@ def test_row_01_no_held_discovery(world: World) -> None:
     assert scan_calls(world)[2:4] == ["Adapter1.StartDiscovery", "Adapter1.StopDiscovery"]
 
 
-def test_row_01_no_held_discovery_on_another_adapter(bus: Bus, make_world: MakeWorld) -> None:
-    """The chip is known on an adapter that is off, and looked for on the other, with pauses there, too."""
-    clock = VirtualClock(bus)
-    world = make_world(centrals=2)
+def switch_adapter_off(world: World) -> Remote:
+    """Switches the adapter off that the chip is known on, and returns it; the other stays on. The chip is out of reach."""
     adapters = {path: world.bluez.remote(path, ADAPTER) for path in (HCI0, "/org/bluez/hci1")}
     used = next(p for p, a in adapters.items() if a.get("Address") == world.chip.get("Adapter"))
     (other,) = set(adapters) - {used}
@@ -60,7 +58,19 @@ def test_row_01_no_held_discovery_on_another_adapter(bus: Bus, make_world: MakeW
         adapters[other].call("RemoveDevice", device_path(0, other))
     world.control("ClearCalls")
     adapters[used].set("Powered", False)
+    return adapters[used]
+
+
+def wait_for_search(clock: VirtualClock, world: World) -> None:
     clock.wait(lambda: "Adapter1.StopDiscovery" in scan_calls(world)[-1:], "the end of a search")
+
+
+def test_row_01_no_held_discovery_on_another_adapter(bus: Bus, make_world: MakeWorld) -> None:
+    """The chip is known on an adapter that is off, and looked for on the other, with pauses there, too."""
+    clock = VirtualClock(bus)
+    world = make_world(centrals=2)
+    switch_adapter_off(world)
+    wait_for_search(clock, world)
     for _ in range(3):
         # What core2d does at once it has done then.
         clock.let_answer()
@@ -68,6 +78,22 @@ def test_row_01_no_held_discovery_on_another_adapter(bus: Bus, make_world: MakeW
     assert scan_calls(world) == ["Adapter1.StartDiscovery", "Adapter1.StopDiscovery"]
     world.control("SetInRange", "/org/bluez/hci2", True)
     world.chip.call("Connect", {})
+    world.ready_again()
+
+
+def test_adapter_comes_back_while_another_is_searched(bus: Bus, make_world: MakeWorld) -> None:
+    """However long the pauses between searches on the other have become, it is connected at once."""
+    clock = VirtualClock(bus)
+    world = make_world(centrals=2)
+    adapter = switch_adapter_off(world)
+    for _ in range(3):
+        wait_for_search(clock, world)
+        world.control("ClearCalls")
+    world.control("SetInRange", "/org/bluez/hci2", True)
+    adapter.set("Powered", True)
+    # The next search would be a minute later.
+    assert clock.wait(lambda: world.chip.get("State") == "ready", "a connection") < 30
+    assert not scan_calls(world)
     world.ready_again()
 
 
