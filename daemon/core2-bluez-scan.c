@@ -11,13 +11,15 @@
 /* A discovery that is long enough to find something gives way to a Connect for so long. */
 #define GIVE_WAY_AFTER_US (3 * G_USEC_PER_SEC)
 #define GIVE_WAY_MS 2000
+/* How often a discovery is told to stop that does not. */
+#define STOPS 5
 
 typedef enum
 {
   SESSION_STARTING,
   SESSION_RUNNING,
   SESSION_STOPPING,
-  SESSION_PAUSED,                /* gives way to a Connect */
+  SESSION_PAUSED,                /* gives way to a Connect, or did not stop */
 } SessionState;
 
 /* Our discovery on one adapter: SetDiscoveryFilter, StartDiscovery, …, StopDiscovery. */
@@ -28,6 +30,7 @@ typedef struct
   SessionState state;
   gboolean again;                /* wanted again while it was stopping */
   gboolean gives_way;            /* stops only for a moment */
+  guint vain_stops;              /* in a row */
   gint64 started;                /* monotonic, when it began to run */
   guint pause_timer;
   Core2Call *call;
@@ -44,6 +47,7 @@ struct Core2BluezScan
 };
 
 static void session_start (DiscoverySession *session);
+static void session_stop (DiscoverySession *session);
 static void sessions_reconcile (Core2Bluez *self);
 
 static void
@@ -133,6 +137,8 @@ on_pause_end (gpointer user_data)
   session->pause_timer = 0;
   if (is_wanted (session->bluez, session->adapter))
     session_start (session);
+  else if (session->vain_stops > 0)
+    session_stop (session);
   else
     session_end (session);
   return G_SOURCE_REMOVE;
@@ -152,10 +158,12 @@ stop_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
 {
   DiscoverySession *session = user_data;
 
-  if (session->gives_way)
-    session_pause (session);
-  else if (session->again)
+  /* An error may also say that there is none. */
+  session->vain_stops = error != NULL && session->adapter->discovering ? session->vain_stops + 1 : 0;
+  if (session->again && !session->gives_way)
     session_start (session);
+  else if (session->gives_way || (session->vain_stops > 0 && session->vain_stops < STOPS))
+    session_pause (session);
   else
     session_end (session);
 }
