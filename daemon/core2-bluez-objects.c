@@ -400,7 +400,10 @@ apply_one_interface (Core2Bluez *self, const char *path, const char *interface,
       Core2BluezAdapter *adapter = ensure_adapter (self, path);
       r = read_adapter (self, message, adapter);
       if (announce)
-        self->events->adapters_changed (self->user_data);
+        {
+          core2_bluez_scans_adapter_changed (self, adapter);
+          self->events->adapters_changed (self->user_data);
+        }
       return r < 0 ? r : 1;
     }
   if (strcmp (interface, DEVICE_INTERFACE) == 0)

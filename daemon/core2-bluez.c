@@ -114,7 +114,10 @@ list_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
       core2_log_failure (CORE2_LOG_WARNING, NULL, "bluez", error != NULL ? error->name : NULL,
                          "cannot list BlueZ's objects: %s",
                          error != NULL ? error->message : g_strerror (-r));
-      core2_bluez_remove_everything (self);
+      /* What was listed before is still followed by signals. */
+      if (!self->listed)
+        core2_bluez_remove_everything (self);
+      g_clear_handle_id (&self->list_retry, g_source_remove);
       self->list_retry = g_timeout_add_seconds (LIST_RETRY_S, on_list_retry, self);
       self->events->adapters_changed (self->user_data);
       return;

@@ -47,8 +47,10 @@ on_drop_deadline (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
-  /* BlueZ says that the link is still there: then it is used. */
+  /* BlueZ says that the link is still there: then it is used. Or it knows nothing of the chip any more. */
   self->dropping = FALSE;
+  if (self->device->unknown)
+    core2_bluez_drop_device (self->services->bluez, self->device);
   chip_advance (self);
 }
 
