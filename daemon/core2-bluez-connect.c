@@ -96,6 +96,8 @@ connect_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_da
       gpointer done_data = connect->user_data;
 
       connect->attempt = NULL;
+      if (sd_bus_error_has_name (error, "org.bluez.Error.AlreadyConnected"))
+        error = NULL;
       /* bluetoothd signals no Connected=true after Connect(): its reply says so. */
       if (error == NULL)
         connect->device->connected = TRUE;

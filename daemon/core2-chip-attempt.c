@@ -163,7 +163,10 @@ connect_done (const sd_bus_error *error, gpointer user_data)
     chip_connect_goes_on (self);
   core2_timer_stop (&self->asleep_timer);
   core2_bluez_scan_stop (&self->scan);
-  if (error != NULL)
+  if (error != NULL && self->device->connected)
+    /* Somebody else's link, or one whose end has not been told: BlueZ knows. */
+    core2_bluez_refresh_device (self->services->bluez, self->device);
+  else if (error != NULL)
     connect_failed (self, error);
   chip_advance_later (self);
 }
