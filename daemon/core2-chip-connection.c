@@ -68,7 +68,8 @@ static gboolean
 is_wanted (Core2Chip *self)
 {
   return !self->disconnect_wanted
-         && (self->armed || self->linger_timer != NULL || chip_has_ready_requests (self));
+         && (self->armed || self->linger_timer != NULL || self->pair_request != NULL
+             || chip_has_ready_requests (self));
 }
 
 static void
@@ -76,6 +77,9 @@ on_linger (gpointer user_data)
 {
   Core2Chip *self = user_data;
 
+  /* A slow chip may still have something to answer. */
+  if (self->link != NULL && core2_link_is_busy (self->link))
+    chip_linger (self);
   chip_advance_later (self);
 }
 
@@ -440,6 +444,8 @@ chip_fail_unreachable (Core2Request *request)
   else
     core2_request_fail (request, CORE2_ERROR_ASLEEP, "%s gave no sign of life: shake the chip",
                         self->record->address);
+  /* Perhaps nobody is left to connect for. */
+  chip_advance_later (self);
 }
 
 void

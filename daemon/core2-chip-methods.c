@@ -30,6 +30,15 @@ waiting_caller_gone (Core2Request *request)
 }
 
 static void
+fail_disconnected (Core2Request *request)
+{
+  Core2Chip *self = request->owner;
+
+  core2_request_fail (request, CORE2_ERROR_NOT_CONNECTED, "%s was disconnected: connect first",
+                      self->record->address);
+}
+
+static void
 wait_for_ready (Core2Request *request)
 {
   Core2Chip *self = request->owner;
@@ -38,6 +47,11 @@ wait_for_ready (Core2Request *request)
     {
       /* While polkit was asked. */
       request->next (request);
+      return;
+    }
+  if (self->disconnect_wanted)
+    {
+      fail_disconnected (request);
       return;
     }
   request->waits_for = WAITS_FOR_READY;
@@ -60,8 +74,7 @@ request_when_ready (Core2Request *request, guint timeout_ms, gboolean allowed, C
     }
   if (self->disconnect_wanted)
     {
-      core2_request_fail (request, CORE2_ERROR_NOT_CONNECTED, "%s was disconnected: connect first",
-                          self->record->address);
+      fail_disconnected (request);
       return;
     }
   request->next = run;

@@ -75,6 +75,7 @@ answer (Core2Chip *self, const GError *error)
     core2_request_fail_gerror (request, error);
   else
     core2_request_reply (request, NULL);
+  chip_linger (self);
 }
 
 static void

@@ -150,6 +150,8 @@ chip_session_end (Core2Chip *self)
   chip_handshake_lost (self);
   chip_fetch_lost (self);
   core2_link_free (link);
+  /* There is nothing left to keep for a moment. */
+  core2_timer_stop (&self->linger_timer);
   chip_save_values_later (self);
 }
 

@@ -364,6 +364,12 @@ core2_link_forget (Core2Link *self, Core2LinkDone done, gpointer user_data)
 }
 
 gboolean
+core2_link_is_busy (Core2Link *self)
+{
+  return !g_queue_is_empty (&self->queue);
+}
+
+gboolean
 core2_link_has (Core2Link *self, const char *uuid)
 {
   return core2_bluez_device_find_characteristic (self->device, uuid) != NULL;

@@ -37,6 +37,9 @@ Core2Link *core2_link_new (Core2Bluez *bluez, Core2BluezDevice *device, guint ti
 /* Ends the link; every request that waits is ended with CORE2_ERROR_NOT_CONNECTED. */
 void core2_link_free (Core2Link *self);
 
+/* Whether anything is asked that has no answer yet. */
+gboolean core2_link_is_busy (Core2Link *self);
+
 /* Whether the chip has the characteristic @uuid now. */
 gboolean core2_link_has (Core2Link *self, const char *uuid);
 
