@@ -171,8 +171,10 @@ read_adapter_property (Core2Bluez *self, gpointer object, const char *name,
 static int
 read_adapter (Core2Bluez *self, sd_bus_message *message, Core2BluezAdapter *adapter)
 {
+  gboolean was_on = adapter->powered && adapter->central;
   int r = read_properties (self, message, adapter, read_adapter_property);
 
+  self->power_changes += was_on != (adapter->powered && adapter->central);
   adapter->blocked = !adapter->powered
                      && (adapter->says_blocked
                          || core2_rfkill_is_blocked (CORE2_RFKILL_DIRECTORY,

@@ -30,6 +30,7 @@ struct Core2Bluez
   guint list_retry;
 
   GHashTable *adapters;          /* path -> Core2BluezAdapter */
+  guint power_changes;           /* of those that can be a central */
   GHashTable *devices;           /* path -> Core2BluezDevice */
   GHashTable *characteristics;   /* path -> Core2BluezCharacteristic */
 

@@ -311,6 +311,12 @@ core2_bluez_get_adapter_state (Core2Bluez *self)
   return state;
 }
 
+guint
+core2_bluez_get_power_changes (Core2Bluez *self)
+{
+  return self->power_changes;
+}
+
 Core2BluezAdapter *
 core2_bluez_find_adapter (Core2Bluez *self, const char *address)
 {

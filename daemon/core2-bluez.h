@@ -94,6 +94,9 @@ gboolean core2_bluez_is_settling (Core2Bluez *self);
 /* no-bluez, absent, off, blocked, on: the best of all adapters that can be a central. */
 const char *core2_bluez_get_adapter_state (Core2Bluez *self);
 
+/* How often an adapter that can be a central went on or off. */
+guint core2_bluez_get_power_changes (Core2Bluez *self);
+
 /* An adapter that is on and can be a central, by @address or (NULL) any; NULL when there is none. */
 Core2BluezAdapter *core2_bluez_find_adapter (Core2Bluez *self, const char *address);
 

@@ -26,14 +26,16 @@ search_done (const sd_bus_error *error, gpointer user_data)
 
   if (self->device != NULL && self->device->adapter->powered)
     return;
-  if (chip_has_ready_requests (self) && error == NULL)
+  if (error != NULL)
+    chip_back_off (self);
+  else if (chip_has_ready_requests (self))
     chip_pause (self, ++self->searches < SEARCHES_ON_REQUEST ? 0 : SEARCH_PAUSE_MIN_MS);
   else
     {
-      guint pause_ms = SEARCH_PAUSE_MIN_MS << MIN (self->failures, 5u);
+      guint pause_ms = SEARCH_PAUSE_MIN_MS << MIN (self->vain_searches, 5u);
 
       self->searches = 0;
-      self->failures++;
+      self->vain_searches++;
       chip_pause (self, MIN (SEARCH_PAUSE_MAX_MS, pause_ms));
     }
 }

@@ -8,6 +8,8 @@
 
 #define STRAGGLER_MS 2000
 #define POWER_ON_PAUSE_MS 1000
+#define BRIEF_LINK_US (5 * G_USEC_PER_SEC)
+#define BRIEF_LINKS 4
 
 /* --- state ----------------------------------------------------------------------------------------- */
 
@@ -132,6 +134,17 @@ chip_no_pause (Core2Chip *self)
   core2_timer_stop (&self->retry_timer);
 }
 
+void
+chip_begin_anew (Core2Chip *self)
+{
+  chip_no_pause (self);
+  self->failures = 0;
+  self->quick_failures = 0;
+  self->brief_links = 0;
+  self->searches = 0;
+  self->vain_searches = 0;
+}
+
 /* 1, 2, 4, … seconds up to the configured limit, and up to a quarter more, so that many chips do not come all
  * at once. */
 void
@@ -172,6 +185,8 @@ stop_looking (Core2Chip *self)
 {
   core2_timer_stop (&self->asleep_timer);
   core2_bluez_scan_stop (&self->scan);
+  self->cancel_first = FALSE;
+  self->sleeps = FALSE;
 }
 
 static void
@@ -239,12 +254,12 @@ chip_set_ready (Core2Chip *self)
 {
   chip_clear_deadline (self);
   chip_no_pause (self);
+  self->ready_since = g_get_monotonic_time ();
   self->failures = 0;
   self->quick_failures = 0;
   self->missing_services = 0;
   self->removed_stale_device = FALSE;
   self->vanishes = FALSE;
-  self->sleeps = FALSE;
   chip_set_last_error (self, "", NULL);
   chip_set_state (self, CHIP_READY, "connected");
   chip_linger (self);
@@ -260,16 +275,15 @@ set_device (Core2Chip *self, Core2BluezDevice *device)
 
   if (device != self->device)
     {
+      gboolean moves = device != NULL && self->device != NULL;
+
       chip_end_link (self);
       core2_call_cancel (&self->device_call);
+      chip_stop_connect (self);
       if (self->device != NULL)
-        {
-          core2_bluez_connect_cancel (self->services->bluez, self->device);
-          self->device->chip = NULL;
-        }
+        self->device->chip = NULL;
       self->device = device;
       self->device_gone = FALSE;
-      self->device_was_off = FALSE;
       self->dropping = FALSE;
       if (device != NULL)
         {
@@ -278,6 +292,10 @@ set_device (Core2Chip *self, Core2BluezDevice *device)
             core2_bluez_scan_stop (&self->scan);
           chip_no_pause (self);
         }
+      self->vain_searches = 0;
+      /* What failed on another adapter says nothing of this one. */
+      if (moves)
+        chip_begin_anew (self);
     }
   if (strcmp (self->adapter, adapter) != 0)
     {
@@ -295,19 +313,33 @@ look_elsewhere (Core2Chip *self)
   chip_end_link (self);
   /* The answer to a Connect on an adapter that is off now is not one to the search. */
   chip_stop_connect (self);
-  self->device_was_off = self->device != NULL;
   chip_search (self);
 }
 
-/* The pauses between searches are none for the device whose adapter is on again. */
+/* An adapter went on or off: nothing that was tried before says anything of what is there now. */
 static void
-stop_looking_elsewhere (Core2Chip *self)
+follow_power (Core2Chip *self)
 {
-  self->device_was_off = FALSE;
+  self->power_changes = core2_bluez_get_power_changes (self->services->bluez);
+  if (self->device != NULL && self->device->connected && self->device->adapter->powered)
+    return;
   core2_bluez_scan_stop (&self->scan);
-  self->searches = 0;
-  self->failures = 0;
+  chip_begin_anew (self);
+  /* For a moment after power-on BlueZ answers NotReady. */
   chip_pause (self, POWER_ON_PAUSE_MS);
+}
+
+/* Of use for a moment only, again and again: from the fifth time on that is a failure. */
+static void
+pause_after_brief_links (Core2Chip *self)
+{
+  if (g_get_monotonic_time () - self->ready_since >= BRIEF_LINK_US)
+    self->brief_links = 0;
+  else if (++self->brief_links > BRIEF_LINKS)
+    {
+      self->failures = self->brief_links - BRIEF_LINKS - 1;
+      chip_back_off (self);
+    }
 }
 
 void
@@ -334,6 +366,7 @@ chip_advance (Core2Chip *self)
 
   if (!is_wanted (self))
     {
+      self->power_changes = core2_bluez_get_power_changes (self->services->bluez);
       chip_go_away (self);
       return;
     }
@@ -361,26 +394,16 @@ chip_advance (Core2Chip *self)
         chip_set_last_error (self, core2_error_get_name (code), no_bluetooth);
       chip_end_link (self);
       chip_stop_attempt (self);
-      chip_no_pause (self);
-      self->failures = 0;
-      self->adapter_was_off = TRUE;
       chip_set_state (self, CHIP_WAITING, no_bluetooth);
       return;
     }
-  if (self->adapter_was_off)
-    {
-      /* For a moment after power-on BlueZ answers NotReady. */
-      self->adapter_was_off = FALSE;
-      chip_pause (self, POWER_ON_PAUSE_MS);
-    }
-
+  if (self->power_changes != core2_bluez_get_power_changes (self->services->bluez))
+    follow_power (self);
   if (self->device == NULL || !self->device->adapter->powered)
     {
       look_elsewhere (self);
       return;
     }
-  if (self->device_was_off)
-    stop_looking_elsewhere (self);
   if (self->device->connected)
     {
       linked (self);
@@ -400,7 +423,16 @@ chip_advance (Core2Chip *self)
       chip_set_last_error (self, core2_error_get_name (CORE2_ERROR_NOT_CONNECTED),
                            "the connection ended");
       chip_end_link (self);
-      if (!was_ready)
+      /* A Connect that is still pending was for the link that ended. */
+      chip_stop_connect (self);
+      if (!is_wanted (self))
+        {
+          chip_go_away (self);
+          return;
+        }
+      if (was_ready)
+        pause_after_brief_links (self);
+      else
         chip_retry (self);
     }
   chip_try_connect (self);
@@ -412,9 +444,7 @@ chip_connection_arm (Core2Chip *self)
   self->armed = TRUE;
   self->disconnect_wanted = FALSE;
   chip_cancel_disconnect_requests (self);
-  self->failures = 0;
-  self->searches = 0;
-  chip_no_pause (self);
+  chip_begin_anew (self);
   chip_advance_later (self);
 }
 
@@ -509,9 +539,7 @@ core2_chip_adapters_changed (Core2Chip *self)
 void
 core2_chip_resumed (Core2Chip *self)
 {
-  chip_no_pause (self);
-  self->failures = 0;
-  self->quick_failures = 0;
+  chip_begin_anew (self);
   /* Ready is what has answered since. */
   if (self->session_started)
     {

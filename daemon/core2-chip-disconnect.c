@@ -17,6 +17,7 @@ void
 chip_stop_connect (Core2Chip *self)
 {
   core2_timer_stop (&self->asleep_timer);
+  self->cancel_first = FALSE;
   if (self->device != NULL)
     core2_bluez_connect_cancel (self->services->bluez, self->device);
 }
@@ -140,7 +141,7 @@ chip_go_away (Core2Chip *self)
                                           : "keeps no connection by itself";
 
   chip_stop_attempt (self);
-  chip_no_pause (self);
+  chip_begin_anew (self);
   self->dropping = FALSE;
   if (self->state == CHIP_DISCONNECTING && self->device != NULL && self->device->connected)
     return;

@@ -120,8 +120,7 @@ struct Core2Chip
   ChipState state;
   gboolean armed;                /* keep a connection; false after Disconnect */
   gboolean disconnect_wanted;    /* Disconnect or RemoveChip: also clear Trusted */
-  gboolean adapter_was_off;      /* there was no Bluetooth */
-  gboolean device_was_off;       /* its adapter was, and it was looked for on another */
+  guint power_changes;           /* of the adapters, that were followed */
   Core2BluezDevice *device;
   Core2Link *link;
   Core2Call *device_call;        /* Trusted, Disconnect, RemoveDevice: one at a time */
@@ -133,7 +132,10 @@ struct Core2Chip
   Core2Timer *retry_timer;
   guint failures;                /* in a row */
   guint searches;                /* of those that wait, in a row */
+  guint vain_searches;           /* while nobody waited, in a row */
   guint quick_failures;          /* aborted at once, in a row */
+  guint brief_links;             /* lost soon after they were ready, in a row */
+  gint64 ready_since;            /* monotonic, of the last link that was */
   gint64 attempt_started;        /* monotonic */
   guint missing_services;        /* connections in a row without the characteristics */
   gboolean removed_stale_device;
@@ -277,6 +279,8 @@ void chip_linger (Core2Chip *self);
 /* No attempt before @delay_ms milliseconds from now; then chip_advance(). */
 void chip_pause (Core2Chip *self, guint delay_ms);
 void chip_no_pause (Core2Chip *self);
+/* The same, and no failure of before makes the next pause longer. */
+void chip_begin_anew (Core2Chip *self);
 /* A pause that doubles with every failure in a row. */
 void chip_back_off (Core2Chip *self);
 

@@ -289,6 +289,7 @@ core2_chip_new (Core2ChipServices *services, Core2ChipRecord *record, gboolean r
   self->remembered = remembered;
   self->auto_connect = remembered && record->auto_connect;
   self->armed = self->auto_connect;
+  self->power_changes = core2_bluez_get_power_changes (services->bluez);
   self->adapter = "";
   self->last_error = "";
   chip_errors_init (self);
