@@ -19,6 +19,16 @@
 
 /* --- a device that BlueZ does not know --------------------------------------------------------------- */
 
+/* From half to one and a half times @pause_ms, such that all chips look at the same moments: their searches share a
+ * discovery, which would go on and on if each had its own turn. */
+static guint
+until_common_search_ms (guint pause_ms)
+{
+  gint64 now_ms = g_get_monotonic_time () / 1000;
+
+  return (guint) (((now_ms + pause_ms / 2) / pause_ms + 1) * pause_ms - now_ms);
+}
+
 static void
 search_done (const sd_bus_error *error, gpointer user_data)
 {
@@ -36,7 +46,7 @@ search_done (const sd_bus_error *error, gpointer user_data)
 
       self->searches = 0;
       self->vain_searches++;
-      chip_pause (self, MIN (SEARCH_PAUSE_MAX_MS, pause_ms));
+      chip_pause (self, until_common_search_ms (MIN (SEARCH_PAUSE_MAX_MS, pause_ms)));
     }
 }
 

@@ -363,3 +363,26 @@ def test_scan_takes_an_adapter_in_that_is_new_and_on(world: World) -> None:
     world.adapter.wait_property("Discovering", True)
     adapter = world.bluez.remote(world.control("AddAdapter", 10, {}), ADAPTER)
     adapter.wait_property("Discovering", True)
+
+
+def test_searches_for_many_share_a_discovery(clock: VirtualClock, make_world: MakeWorld) -> None:
+    """Chips that are nowhere, missed since different times: together they do not keep other devices away."""
+    world = make_world(connected=False)
+
+    def let_go_by(seconds: float) -> float:
+        before = clock.monotonic()
+        clock.add(seconds)
+        world.daemon.manager.get("Scanning")
+        clock.let_answer()
+        return clock.monotonic() - before
+
+    for index in range(1, 21):
+        world.daemon.add(index, ready=False)
+        for _ in range(8):
+            let_go_by(6)
+    begin, discovered = clock.monotonic(), 0.0
+    while clock.monotonic() - begin < 1800:
+        seconds = let_go_by(6)
+        discovered += seconds * world.adapter.get("Discovering")
+    # It was half of the time.
+    assert discovered < 360
