@@ -8,7 +8,7 @@
 
 #define STRAGGLER_MS 2000
 #define POWER_ON_PAUSE_MS 1000
-#define BRIEF_LINK_US (5 * G_USEC_PER_SEC)
+/* Links that were of use for a moment only, in a row, which are no failures yet. */
 #define BRIEF_LINKS 4
 
 /* --- state ----------------------------------------------------------------------------------------- */
@@ -255,7 +255,7 @@ chip_set_ready (Core2Chip *self)
   chip_clear_deadline (self);
   chip_no_pause (self);
   self->ready_since = g_get_monotonic_time ();
-  self->failures = 0;
+  self->failures = self->brief_links > BRIEF_LINKS ? self->brief_links - BRIEF_LINKS - 1 : 0;
   self->quick_failures = 0;
   self->missing_services = 0;
   self->removed_stale_device = FALSE;
@@ -327,19 +327,6 @@ follow_power (Core2Chip *self)
   chip_begin_anew (self);
   /* For a moment after power-on BlueZ answers NotReady. */
   chip_pause (self, POWER_ON_PAUSE_MS);
-}
-
-/* Of use for a moment only, again and again: from the fifth time on that is a failure. */
-static void
-pause_after_brief_links (Core2Chip *self)
-{
-  if (g_get_monotonic_time () - self->ready_since >= BRIEF_LINK_US)
-    self->brief_links = 0;
-  else if (++self->brief_links > BRIEF_LINKS)
-    {
-      self->failures = self->brief_links - BRIEF_LINKS - 1;
-      chip_back_off (self);
-    }
 }
 
 void
@@ -430,10 +417,10 @@ chip_advance (Core2Chip *self)
           chip_go_away (self);
           return;
         }
-      if (was_ready)
-        pause_after_brief_links (self);
-      else
+      if (!was_ready)
         chip_retry (self);
+      else if (self->brief_links > BRIEF_LINKS)
+        chip_back_off (self);
     }
   chip_try_connect (self);
 }

@@ -4,6 +4,7 @@
 #include "core2-chip-private.h"
 
 #define DISCONNECT_TIMEOUT_MS 10000
+#define BRIEF_LINK_US (5 * G_USEC_PER_SEC)
 
 /* --- ends ------------------------------------------------------------------------------------------- */
 
@@ -38,9 +39,14 @@ chip_end_link (Core2Chip *self)
   core2_timer_stop (&self->straggler_timer);
   if (self->session_started)
     chip_session_end (self);
+  if (self->state != CHIP_READY)
+    return;
+  if (g_get_monotonic_time () - self->ready_since < BRIEF_LINK_US)
+    self->brief_links++;
+  else
+    self->brief_links = 0;
   /* Callers may come before the next step is taken: nothing without a link is ready. */
-  if (self->state == CHIP_READY)
-    chip_set_state (self, CHIP_WAITING, "the connection ended");
+  chip_set_state (self, CHIP_WAITING, "the connection ended");
 }
 
 static void
