@@ -103,14 +103,16 @@ def test_chip_in_the_sandbox_survives_hang_and_crash(core2, chips):
 
     core2.kill(signal.SIGSTOP)
     core2.wait_restarted(pid)
-    assert core2.show("NRestarts") == 1
+    # On a starved machine the short watchdog may bite once more.
+    restarts = core2.show("NRestarts")
+    assert restarts >= 1
     model.call("Step", 5)
     chip.wait_property("StepsTotal", 15)
 
     pid = core2.pid
     core2.kill(signal.SIGSEGV)
     core2.wait_restarted(pid)
-    assert core2.show("NRestarts") == 2
+    assert core2.show("NRestarts") > restarts
     model.call("Step", 6)
     chip.wait_property("StepsTotal", 21)
     drop_in.unlink()
