@@ -13,7 +13,6 @@ from bluez_world import ADAPTER, ERROR, PATIENCE, MakeWorld, World
 from gi.repository import GLib
 from harness import CORE2, CORE2_PATH, HCI0, SOURCE, Remote, device_path, wait_for
 
-CONFIG = "[Link]\nReadyTimeoutSec=5\nRequestTimeoutSec=1\n"
 NOTIFY_HELD = {"error": "NotPermitted", "message": "Notify acquired"}
 OTHER = "F1:4F:BB:00:00:01"
 OTHER_PATH = f"{CORE2_PATH}/chip/{OTHER.replace(':', '_')}"
@@ -176,6 +175,13 @@ CASES: dict[str, Callable[[World], None]] = {
 }
 
 
+#: Of those that wait for the end of a time: a shorter one, which the others shall not run into.
+CONFIGS = {
+    "connected, but the chip did not tell its services in time": "[Link]\nReadyTimeoutSec=5\n",
+    "the chip stopped answering": "[Link]\nRequestTimeoutSec=1\n",
+}
+
+
 def test_every_row_is_tested() -> None:
     assert set(documented()) == set(CASES)
 
@@ -198,7 +204,7 @@ def shown(chip: Remote) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("text", CASES)
 def test_status(make_world: MakeWorld, tmp_path: Path, text: str) -> None:
     config = tmp_path / "core2d.conf"
-    config.write_text(CONFIG)
+    config.write_text(CONFIGS.get(text, ""))
     world = make_world(daemon_args=[f"--config={config}"])
     other = text == "seen in a scan, not added"
     chip = world.daemon.chip(OTHER_PATH) if other else world.chip
