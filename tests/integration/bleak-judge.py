@@ -3,6 +3,7 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 
 from bleak import BleakClient, BleakScanner
 
@@ -22,17 +23,20 @@ async def main() -> None:
     gone = asyncio.Event()
     heard: asyncio.Queue[bytearray] = asyncio.Queue()
     client = BleakClient(device, disconnected_callback=lambda client: gone.set(), timeout=60)
-    async with client:
-        print("services", len(list(client.services)), flush=True)
-        revision = await client.read_gatt_char(HARDWARE_REVISION)
-        print("revision", revision.decode(), flush=True)
-        await client.start_notify(STEPS, lambda sender, data: heard.put_nowait(data))
-        counts = []
-        while len(counts) < 3:
-            frame = await asyncio.wait_for(heard.get(), 60)
-            counts.append(int.from_bytes(frame[1:5], "little"))
-        print("steps", *counts, flush=True)
-        await client.stop_notify(STEPS)
+    # Told of the disconnection before Disconnect() is answered, bleak closes the connection that the answer
+    # would come by.
+    with suppress(EOFError):
+        async with client:
+            print("services", len(list(client.services)), flush=True)
+            revision = await client.read_gatt_char(HARDWARE_REVISION)
+            print("revision", revision.decode(), flush=True)
+            await client.start_notify(STEPS, lambda sender, data: heard.put_nowait(data))
+            counts = []
+            while len(counts) < 3:
+                frame = await asyncio.wait_for(heard.get(), 60)
+                counts.append(int.from_bytes(frame[1:5], "little"))
+            print("steps", *counts, flush=True)
+            await client.stop_notify(STEPS)
     await asyncio.wait_for(gone.wait(), 60)
     print("disconnected", flush=True)
 
