@@ -65,24 +65,42 @@ add_missing_sample (Core2HistoryChip *self, const Core2StepsState *filed,
                                steps);
 }
 
-/* The chip's record counted more than the file has: core2d was killed before it wrote, or could not, or the
- * file is new. */
 static void
-add_missing (Core2HistoryChip *self, const Core2StepsState *filed, const Core2StepsState *state)
+add_missing_day (Core2HistoryChip *self, const Core2StepsState *filed, const Core2StepsState *state,
+                 Core2Day day, guint32 steps)
 {
+  Core2HistoryDay *entry = history_chip_get_day (self, day);
+
+  entry->steps += steps;
+  entry->estimated += steps;
+  add_missing_sample (self, filed, state, day, steps);
+}
+
+/* The chip's record counted more than the file has: core2d was killed before it wrote, or could not. A record
+ * has a few days only: steps of others, which an absence or another clock brings about, go to the oldest one. */
+static void
+add_missing (Core2HistoryChip *self, const Core2StepsState *filed, const Core2StepsState *state,
+             gboolean all)
+{
+  guint64 missing = state->total - filed->total;
+  Core2Day oldest = 0;
+
   for (guint i = 0; i < CORE2_STEPS_DAYS_KEPT; i++)
     {
       const Core2StepsDay *day = &state->days[i];
       guint32 known = day->day != 0 ? get_steps (filed, day->day) : 0;
-      Core2HistoryDay *entry;
+      /* A day with less than the file has was not in the record for a while, and began anew. */
+      guint32 steps = day->steps >= known ? day->steps - known : day->steps;
 
-      if (day->day == 0 || day->steps <= known)
-        continue;
-      entry = history_chip_get_day (self, day->day);
-      entry->steps += day->steps - known;
-      entry->estimated += day->steps - known;
-      add_missing_sample (self, filed, state, day->day, day->steps - known);
+      steps = (guint32) MIN (steps, missing);
+      missing -= steps;
+      if (day->day != 0 && (oldest == 0 || day->day < oldest))
+        oldest = day->day;
+      if (steps > 0)
+        add_missing_day (self, filed, state, day->day, steps);
     }
+  if (all && missing > 0 && oldest != 0)
+    add_missing_day (self, filed, state, oldest, (guint32) MIN (missing, G_MAXUINT32));
 }
 
 /* The chip was removed and comes again: its days go on. */
@@ -116,13 +134,15 @@ core2_history_open_chip (Core2History *history, const char *address, Core2StepsS
   Core2HistoryChip *self = g_new0 (Core2HistoryChip, 1);
   Core2StepsState filed;
   gboolean removed = FALSE;
+  gboolean found;
 
   self->history = history;
   self->address = g_strdup (address);
   self->days = g_array_new (FALSE, FALSE, sizeof (Core2HistoryDay));
   g_ptr_array_add (history->chips, self);
   core2_steps_init (&filed);
-  if (!find_chip (self, &removed, &filed))
+  found = find_chip (self, &removed, &filed);
+  if (!found)
     core2_steps_init (&filed);
   if (removed)
     {
@@ -130,7 +150,7 @@ core2_history_open_chip (Core2History *history, const char *address, Core2StepsS
       Core2StepsState none;
 
       core2_steps_init (&none);
-      add_missing (self, &none, state);
+      add_missing (self, &none, state, FALSE);
       merge_removed (state, &filed);
       self->dirty = TRUE;
     }
@@ -138,7 +158,7 @@ core2_history_open_chip (Core2History *history, const char *address, Core2StepsS
     *state = filed;
   else if (state->total > filed.total)
     {
-      add_missing (self, &filed, state);
+      add_missing (self, &filed, state, found);
       self->dirty = TRUE;
     }
   self->state = *state;

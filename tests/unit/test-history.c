@@ -140,6 +140,44 @@ test_crash (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (sum_samples (fixture), ==, 30);
 }
 
+/* The record that a crash leaves has eight days. */
+static void
+test_crash_after_many_days (Fixture *fixture, gconstpointer data)
+{
+  walk (fixture, 0, 0);
+  for (guint i = 0; i < 7; i++)
+    come_back (fixture, 24 * HOUR, 100);
+  g_assert_true (core2_history_flush (fixture->history, NULL));
+  come_back (fixture, 20 * 24 * HOUR, 2000);
+  crash (fixture);
+  g_assert_cmpuint (fixture->state.total, ==, 2700);
+  g_assert_cmpuint (sum_days (fixture), ==, 2700);
+  g_assert_cmpuint (sum_samples (fixture), ==, 2700);
+}
+
+/* Somebody sets the clock back, and days that left the record come to it once more. */
+static void
+test_crash_in_days_that_come_again (Fixture *fixture, gconstpointer data)
+{
+  walk (fixture, 0, 0);
+  for (guint i = 0; i < 8; i++)
+    {
+      fixture->now.wall_us += 24 * HOUR;
+      walk (fixture, 60 * SECOND, 40);
+    }
+  g_assert_true (core2_history_flush (fixture->history, NULL));
+  fixture->now.wall_us -= 8 * 24 * HOUR;
+  for (guint i = 0; i < 3; i++)
+    {
+      walk (fixture, 60 * SECOND, 10);
+      fixture->now.wall_us += 24 * HOUR;
+    }
+  crash (fixture);
+  g_assert_cmpuint (fixture->state.total, ==, 350);
+  g_assert_cmpuint (sum_days (fixture), ==, 350);
+  g_assert_cmpuint (sum_samples (fixture), ==, 350);
+}
+
 /* Walks, absences of hours and days, flushes, restarts and kills in any order: days and samples have
  * the steps of the total, always. The seed is printed at the start; replay it with --seed. */
 static void
@@ -390,6 +428,8 @@ main (int argc, char **argv)
     { "/history/selections", test_selections },
     { "/history/restart", test_restart },
     { "/history/crash", test_crash },
+    { "/history/crash-after-many-days", test_crash_after_many_days },
+    { "/history/crash-in-days-that-come-again", test_crash_in_days_that_come_again },
     { "/history/random-lives", test_random_lives },
     { "/history/reader-sees-one-moment", test_reader_sees_one_moment },
     { "/history/removed-chip-comes-again", test_removed_chip_comes_again },
