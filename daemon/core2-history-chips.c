@@ -77,10 +77,11 @@ add_missing_day (Core2HistoryChip *self, const Core2StepsState *filed, const Cor
 }
 
 /* The chip's record counted more than the file has: core2d was killed before it wrote, or could not. A record
- * has a few days only: steps of others, which an absence or another clock brings about, go to the oldest one. */
+ * has a few days only: steps of others, which an absence or another clock brings about, go to the oldest one. Unless
+ * the file is new (@is_filed is FALSE): then they are of long ago. */
 static void
 add_missing (Core2HistoryChip *self, const Core2StepsState *filed, const Core2StepsState *state,
-             gboolean all)
+             gboolean is_filed)
 {
   guint64 missing = state->total - filed->total;
   Core2Day oldest = 0;
@@ -99,7 +100,7 @@ add_missing (Core2HistoryChip *self, const Core2StepsState *filed, const Core2St
       if (steps > 0)
         add_missing_day (self, filed, state, day->day, steps);
     }
-  if (all && missing > 0 && oldest != 0)
+  if (is_filed && missing > 0 && oldest != 0)
     add_missing_day (self, filed, state, oldest, (guint32) MIN (missing, G_MAXUINT32));
 }
 
