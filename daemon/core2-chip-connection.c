@@ -10,6 +10,8 @@
 #define POWER_ON_PAUSE_MS 1000
 /* Links that were of use for a moment only, in a row, which are no failures yet. */
 #define BRIEF_LINKS 4
+/* They cost something, but the chip is near: pauses of eight seconds, and a quarter more, are the longest. */
+#define BRIEF_FAILURES 3
 
 /* --- state ----------------------------------------------------------------------------------------- */
 
@@ -255,7 +257,7 @@ chip_set_ready (Core2Chip *self)
   chip_clear_deadline (self);
   chip_no_pause (self);
   self->ready_since = g_get_monotonic_time ();
-  self->failures = self->brief_links > BRIEF_LINKS ? self->brief_links - BRIEF_LINKS - 1 : 0;
+  self->failures = MIN (MAX (self->brief_links, BRIEF_LINKS + 1) - BRIEF_LINKS - 1, BRIEF_FAILURES);
   self->quick_failures = 0;
   self->missing_services = 0;
   self->removed_stale_device = FALSE;
