@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from harness import TIMEOUT, Core2d, Remote, SignalLog, VirtualBluez, VirtualChips, real, wait_for
@@ -55,7 +56,11 @@ def advance(chips: list[Remote], played: list[Remote], seconds: int) -> None:
 
 
 def test_links_that_drop_lose_no_step(
-    virtual_bluez: Bluez, virtual_chip: Chips, core2d: Daemon, record_property: Callable[..., None]
+    virtual_bluez: Bluez,
+    virtual_chip: Chips,
+    core2d: Daemon,
+    record_property: Callable[..., None],
+    tmp_path: Path,
 ) -> None:
     """The chips walk for ten minutes of their time; 20 times one of them loses its link."""
     seed = random.SystemRandom().randrange(2**32)
@@ -65,7 +70,10 @@ def test_links_that_drop_lose_no_step(
 
     virtual_bluez()
     models = virtual_chip(*RADIOS, args=[*STANDING, f"--seed={seed & 0xffff}"])
-    daemon = core2d()
+    # Of 20 links each lasts for a moment only.
+    config = tmp_path / "core2d.conf"
+    config.write_text("[Link]\nBackoffMaxSec=1\n")
+    daemon = core2d(f"--config={config}")
     chips = [daemon.add_counting(index) for index in range(len(RADIOS))]
     logs = [chip.signals("StepsChanged") for chip in chips]
     played = [models[radio] for radio in RADIOS]
