@@ -180,7 +180,7 @@ def test_services_stale_again_and_again(clock: VirtualClock, make_world: MakeWor
     unknown = "org.freedesktop.DBus.Error.UnknownObject"
     world.fault("GattCharacteristic1.ReadValue", world.characteristic(BATTERY).path, error=unknown)
     world.lose_link()
-    clock.wait(lambda: longest_pause(world, "Adapter1.RemoveDevice") >= 12, "a pause")
+    clock.wait(lambda: longest_pause(world, "Adapter1.RemoveDevice") >= 8, "a pause")
     world.control("ClearFaults")
     clock.wait(lambda: is_ready(world), "a connection")
 
