@@ -69,6 +69,14 @@ class World(BluezFaults):
         """BlueZ knows the chip from earlier days."""
         return self.control("RememberDevice", HCI0, chip_address(index), {"Trusted": True} | options)
 
+    def adapter_paths(self) -> tuple[str, str]:
+        """Of two adapters the one that the chip is known on, and the other."""
+        paths = {HCI0, "/org/bluez/hci1"}
+        address = self.chip.get("Adapter")
+        (used,) = {path for path in paths if self.bluez.remote(path, ADAPTER).get("Address") == address}
+        (other,) = paths - {used}
+        return used, other
+
     @property
     def device(self) -> Remote:
         return self.bluez.remote(device_path(), DEVICE)

@@ -44,9 +44,7 @@ def test_row_01_no_held_discovery(world: World) -> None:
 
 def switch_adapter_off(world: World) -> Remote:
     """Switches the adapter off that the chip is known on, and returns it; the other stays on. The chip is out of reach."""
-    adapters = {path: world.bluez.remote(path, ADAPTER) for path in (HCI0, "/org/bluez/hci1")}
-    used = next(p for p, a in adapters.items() if a.get("Address") == world.chip.get("Adapter"))
-    (other,) = set(adapters) - {used}
+    used, other = world.adapter_paths()
     # A Connect that is answered late: when the search is under way, which goes on.
     aborted = "le-connection-abort-by-local"
     world.fault("Device1.Connect", error="Failed", message=aborted, delay_ms=4000, count=1)
@@ -55,10 +53,11 @@ def switch_adapter_off(world: World) -> Remote:
     wait_for(lambda: world.count_calls("Device1.Connect") == 2, what="a Connect")
     # It may have been seen there, and that may be forgotten at any time.
     with suppress(BusError):
-        adapters[other].call("RemoveDevice", device_path(0, other))
+        world.bluez.remote(other, ADAPTER).call("RemoveDevice", device_path(0, other))
     world.control("ClearCalls")
-    adapters[used].set("Powered", False)
-    return adapters[used]
+    adapter = world.bluez.remote(used, ADAPTER)
+    adapter.set("Powered", False)
+    return adapter
 
 
 def wait_for_search(clock: VirtualClock, world: World) -> None:

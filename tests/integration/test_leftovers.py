@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from bluez_world import ADAPTER, BATTERY, ERROR, MakeWorld, World
 from gi.repository import GLib
-from harness import CORE2, HCI0, Bus, BusError, VirtualClock, device_path, wait_for
+from harness import CORE2, Bus, BusError, VirtualClock, device_path, wait_for
 
 RADIO = "/org/bluez/hci1"
 REFUSED = {"error": "Failed", "message": "Input/output error"}
@@ -230,15 +230,13 @@ def test_attempts_in_vain_do_not_hold_searches(clock: VirtualClock, make_world: 
 def test_full_adapter_does_not_hold_the_other(clock: VirtualClock, make_world: MakeWorld) -> None:
     """It is switched off: the pause of a minute was for it alone."""
     world = make_world(centrals=2)
-    adapters = {path: world.bluez.remote(path, ADAPTER) for path in (HCI0, "/org/bluez/hci1")}
-    used = next(p for p, a in adapters.items() if a.get("Address") == world.chip.get("Adapter"))
-    (other,) = set(adapters) - {used}
+    used, other = world.adapter_paths()
     world.fault(CONNECT, device_path(0, used), **LIMIT)
     world.chip.wait_change("LastError", ERROR + "ConnectionLimit", world.lose_link())
     # It may have been seen there, and that may be forgotten at any time.
     with suppress(BusError):
-        adapters[other].call("RemoveDevice", device_path(0, other))
-    adapters[used].set("Powered", False)
+        world.bluez.remote(other, ADAPTER).call("RemoveDevice", device_path(0, other))
+    world.bluez.remote(used, ADAPTER).set("Powered", False)
     assert clock.wait(lambda: is_ready(world), "a connection") < 45
 
 
