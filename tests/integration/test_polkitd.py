@@ -63,8 +63,10 @@ mount --bind actions /usr/share/polkit-1/actions &&
 mount --bind rules /etc/polkit-1/rules.d &&
 mount --bind no-rules /usr/share/polkit-1/rules.d &&
 mount --bind passwd /etc/passwd &&
-exec /usr/lib/polkit-1/polkitd --no-debug
+exec env LD_PRELOAD="$1" /usr/lib/polkit-1/polkitd --no-debug
 """
+#: Without this it may take 15 s for an answer, for which core2d does not wait.
+WAKEUPS = "tests/polkitd-wakeups/polkitd-wakeups.so"
 
 
 def may_mount() -> bool:
@@ -119,7 +121,8 @@ def start_polkitd(bus: Bus, directory: Path) -> Iterator[Callable[[str], Process
         user = f"core2d:x:{CORE2D_UID}:{CORE2D_UID}::/:/usr/sbin/nologin\n"
         (directory / "passwd").write_text(Path("/etc/passwd").read_text() + user)
         script = f"cd {directory} && {START}"
-        started.append(bus.start(["unshare", "--mount", "sh", "-c", script], label="polkitd"))
+        command = ["unshare", "--mount", "sh", "-c", script, "sh", build_directory() / WAKEUPS]
+        started.append(bus.start(command, label="polkitd"))
         bus.wait_name(POLKIT)
         # core2d does not wait long for its answers; by this it has read its files.
         bus.call(*AUTHORITY, "EnumerateActions", GLib.Variant("(s)", ("en",)))
