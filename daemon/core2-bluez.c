@@ -342,6 +342,23 @@ rate_device (const Core2BluezDevice *device)
   return device->connected ? 3 : 2;
 }
 
+/* Adapters take turns: one of them may be full, deaf or far away. */
+static gboolean
+is_better_device (const Core2BluezDevice *device, const Core2BluezDevice *best)
+{
+  if (best == NULL)
+    return rate_device (device) > 0;
+  if (rate_device (device) != rate_device (best))
+    return rate_device (device) > rate_device (best);
+  return device->failed < best->failed;
+}
+
+void
+core2_bluez_device_set_failed (Core2BluezDevice *device, gboolean failed)
+{
+  device->failed = failed ? g_get_monotonic_time () : 0;
+}
+
 Core2BluezDevice *
 core2_bluez_find_device (Core2Bluez *self, const char *address)
 {
@@ -355,7 +372,7 @@ core2_bluez_find_device (Core2Bluez *self, const char *address)
     {
       g_autofree char *path = g_strconcat (adapter->path, "/dev_", element, NULL);
       Core2BluezDevice *device = g_hash_table_lookup (self->devices, path);
-      if (device != NULL && rate_device (device) > (best != NULL ? rate_device (best) : 0))
+      if (device != NULL && is_better_device (device, best))
         best = device;
     }
   return best;

@@ -41,6 +41,7 @@ struct Core2BluezDevice
   Core2BluezConnect *connect;    /* a Connect under way or queued */
   Core2Call *refresh_call;
   gboolean unknown;              /* BlueZ does not know it any more, it said when asked last */
+  gint64 failed;                 /* monotonic, see core2_bluez_device_set_failed(); 0 = it has not */
   gpointer chip;                 /* whoever the manager says: NULL = nobody */
 };
 
@@ -101,8 +102,10 @@ guint core2_bluez_get_power_changes (Core2Bluez *self);
 Core2BluezAdapter *core2_bluez_find_adapter (Core2Bluez *self, const char *address);
 
 /* The Device1 to use for @address (upper case) over all adapters: a connected one first, then one on
- * an adapter that is on; NULL when BlueZ knows none. */
+ * an adapter that is on, of several that whose Connect failed longest ago; NULL when BlueZ knows none. */
 Core2BluezDevice *core2_bluez_find_device (Core2Bluez *self, const char *address);
+/* Whether the last attempt to connect to @device failed: it is then the turn of other adapters that know it. */
+void core2_bluez_device_set_failed (Core2BluezDevice *device, gboolean failed);
 
 /* Asks BlueZ for the properties of @device, for when signals cannot be trusted; then device_changed, also when it
  * does not answer. */

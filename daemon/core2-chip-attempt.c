@@ -113,6 +113,7 @@ connect_failed (Core2Chip *self, const sd_bus_error *error)
   chip_set_last_error (self, core2_error_get_name (code), error->message);
   if (code == CORE2_ERROR_ASLEEP && !quick)
     {
+      core2_bluez_device_set_failed (self->device, TRUE);
       /* The ordinary case of a chip that sleeps: ask again. While nobody asks nobody listens. */
       self->quick_failures = 0;
       self->sleeps = TRUE;
@@ -132,6 +133,7 @@ connect_failed (Core2Chip *self, const sd_bus_error *error)
     }
   else if (code == CORE2_ERROR_CONNECTION_LIMIT)
     {
+      core2_bluez_device_set_failed (self->device, TRUE);
       chip_pause (self, CONNECTION_LIMIT_PAUSE_MS
                             + (guint) g_random_int_range (0, CONNECTION_LIMIT_JITTER_MS));
       chip_set_state (self, CHIP_WAITING, "the Bluetooth adapter holds no more connections");
@@ -139,6 +141,7 @@ connect_failed (Core2Chip *self, const sd_bus_error *error)
   else
     {
       g_autofree char *text = g_strdup_printf ("could not connect: %s", error->message);
+      core2_bluez_device_set_failed (self->device, TRUE);
       chip_back_off (self);
       /* BlueZ may be at it still. */
       if (code == CORE2_ERROR_TIMEOUT)

@@ -262,6 +262,7 @@ chip_set_ready (Core2Chip *self)
   self->missing_services = 0;
   self->removed_stale_device = FALSE;
   self->vanishes = FALSE;
+  core2_bluez_device_set_failed (self->device, FALSE);
   chip_set_last_error (self, "", NULL);
   chip_set_state (self, CHIP_READY, "connected");
   chip_linger (self);
@@ -292,11 +293,13 @@ set_device (Core2Chip *self, Core2BluezDevice *device)
           device->chip = self;
           if (!self->vanishes)
             core2_bluez_scan_stop (&self->scan);
-          chip_no_pause (self);
+          /* After attempts on all adapters their pauses are those of one. */
+          if (device->failed == 0)
+            chip_no_pause (self);
         }
       self->vain_searches = 0;
       /* What failed on another adapter says nothing of this one. */
-      if (moves)
+      if (moves && device->failed == 0)
         chip_begin_anew (self);
     }
   if (strcmp (self->adapter, adapter) != 0)

@@ -65,9 +65,9 @@ class World(BluezFaults):
         self.chip.wait_property("State", "ready")
         self.daemon.wait_idle(self.chip)
 
-    def know(self, index: int = 0, **options: Any) -> str:
+    def know(self, index: int = 0, adapter: str = HCI0, **options: Any) -> str:
         """BlueZ knows the chip from earlier days."""
-        return self.control("RememberDevice", HCI0, chip_address(index), {"Trusted": True} | options)
+        return self.control("RememberDevice", adapter, chip_address(index), {"Trusted": True} | options)
 
     def adapter_paths(self) -> tuple[str, str]:
         """Of two adapters the one that the chip is known on, and the other."""

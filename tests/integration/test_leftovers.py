@@ -14,6 +14,7 @@ from gi.repository import GLib
 from harness import CORE2, Bus, BusError, VirtualClock, device_path, wait_for
 
 RADIO = "/org/bluez/hci1"
+ADAPTERS = ("/org/bluez/hci0", "/org/bluez/hci1")
 REFUSED = {"error": "Failed", "message": "Input/output error"}
 LIMIT = {"error": "Failed", "message": "le-connection-concurrent-connection-limit"}
 CONNECT, DISCONNECT = "Device1.Connect", "Device1.Disconnect"
@@ -238,6 +239,43 @@ def test_full_adapter_does_not_hold_the_other(clock: VirtualClock, make_world: M
         world.bluez.remote(other, ADAPTER).call("RemoveDevice", device_path(0, other))
     world.bluez.remote(used, ADAPTER).set("Powered", False)
     assert clock.wait(lambda: is_ready(world), "a connection") < 45
+
+
+def make_world_of_two(make_world: MakeWorld) -> World:
+    """BlueZ knows the chip on both adapters."""
+    world = make_world(centrals=2, connected=False)
+    for adapter in ADAPTERS:
+        world.know(adapter=adapter)
+    return world
+
+
+@pytest.mark.parametrize("answer", [LIMIT, REFUSED])
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_adapter_that_fails_is_not_the_only_one(
+    make_world: MakeWorld, adapter: str, answer: dict[str, str]
+) -> None:
+    """The other one knows the chip, too: it has the next turn."""
+    world = make_world_of_two(make_world)
+    world.fault(CONNECT, device_path(0, adapter), **answer)
+    chip = world.daemon.add(0)
+    (other,) = set(ADAPTERS) - {adapter}
+    assert chip.get("Adapter") == world.bluez.remote(other, ADAPTER).get("Address")
+    assert world.count_calls(CONNECT) <= 2
+
+
+def test_adapters_that_are_full_take_turns_with_pauses(
+    clock: VirtualClock, make_world: MakeWorld
+) -> None:
+    """Each is tried at once; then there is the pause of a minute, and not for each of them another one without."""
+    world = make_world_of_two(make_world)
+    world.fault(CONNECT, **LIMIT)
+    world.daemon.add(0, ready=False)
+    world.wait_count(CONNECT, 2)
+    assert clock.wait(lambda: world.count_calls(CONNECT) >= 3, "the third attempt") >= 55
+    assert clock.wait(lambda: world.count_calls(CONNECT) >= 4, "the fourth attempt") >= 55
+    paths = [call.path for call in world.calls(CONNECT)]
+    assert paths[0::2] == 2 * [paths[0]] and paths[1::2] == 2 * [paths[1]]
+    assert set(paths) == {device_path(0, adapter) for adapter in ADAPTERS}
 
 
 def test_adapter_is_plugged_in_between_searches(clock: VirtualClock, make_world: MakeWorld) -> None:
