@@ -306,10 +306,7 @@ do_set_key (Core2Request *request)
   Core2Chip *self = request->owner;
   g_autoptr (GError) error = NULL;
 
-  if (self->pair_request != NULL)
-    core2_request_fail (request, CORE2_ERROR_IN_PROGRESS, "%s is being paired",
-                        self->record->address);
-  else if (!core2_chip_remember (self, NULL, NULL, request->secret, NULL, &error))
+  if (!core2_chip_remember (self, NULL, NULL, request->secret, NULL, &error))
     core2_request_fail_gerror (request, error);
   else
     core2_request_reply (request, NULL);

@@ -200,6 +200,13 @@ core2_chip_remember (Core2Chip *self, const char *alias, const Core2Side *side, 
   g_autofree char *old_alias = g_strdup (record->alias);
   gboolean was_remembered = self->remembered;
 
+  /* The chip may be about to take another one, which would not be known then. */
+  if (key != NULL && self->pair_request != NULL)
+    {
+      g_set_error (error, CORE2_ERROR, CORE2_ERROR_IN_PROGRESS, "%s is being paired",
+                   record->address);
+      return FALSE;
+    }
   if (alias != NULL)
     {
       g_free (record->alias);

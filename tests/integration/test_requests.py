@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a client's request does when something else comes in between: another request, a setting, an end."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from bluez_world import BATTERY, ERROR, MakeWorld, World
+from gi.repository import GLib
+from harness import Bus, BusError, VirtualClock, chip_address, chip_path, device_path
+from harness import raises_bus_error, wait_for
+from shoe import OTHER_KEY, Shoe
+
+ORIENTATION = "00000003-0000-3512-2118-0009af100700"
+#: In the service of the fields that are read last, five of them.
+SERIAL_NUMBER = "00002a25-0000-1000-8000-00805f9b34fb"
+START_NOTIFY, READ, WRITE = (
+    f"GattCharacteristic1.{name}" for name in ("StartNotify", "ReadValue", "WriteValue")
+)
+SET, DISCONNECT, REMOVE = "Properties.Set", "Device1.Disconnect", "Adapter1.RemoveDevice"
+
+#: Of a call that is to wait until the test clears the faults.
+HOUR_MS = 3_600_000
+OLD_KEY_AGAIN = {"new-key": GLib.Variant("b", False)}
+
+
+@pytest.fixture
+def clock(bus: Bus) -> VirtualClock:
+    """Before everything else that lives in its time."""
+    return VirtualClock(bus)
+
+
+# --- keys -----------------------------------------------------------------------------------------------------
+
+
+def test_added_with_a_key_while_it_is_paired(shoe: Shoe) -> None:
+    """The chip gets the key that was stored: another one must not take its place in the store."""
+    shoe.give_key()
+    pair = shoe.chip.call_async("Pair", OLD_KEY_AGAIN)
+    shoe.hands.wait_property("PairingWaitsForShake", True)
+    with raises_bus_error(ERROR + "InProgress"):
+        shoe.daemon.add(0, ready=False, key=GLib.Variant("ay", OTHER_KEY))
+    # Without a key it is as always.
+    shoe.daemon.add(0, ready=False, alias=GLib.Variant("s", "red"))
+    shoe.hands.call("Shake")
+    pair.wait()
+    shoe.wait_key()
