@@ -109,6 +109,7 @@ discard_pending_key (Core2Chip *self)
     warn_of_store (self, error);
 }
 
+/* Of a key that the chip took when nobody waited for that any more. */
 static void
 steps_after_late_key (const GError *error, const guint8 *data, gsize size, gpointer user_data)
 {
@@ -334,9 +335,13 @@ chip_handshake_abort (Core2Chip *self)
 static gboolean
 is_late_acceptance (Core2Chip *self, const Core2AuthFrame *answer)
 {
+  const char *address = self->record->address;
+
+  /* With the key that was stored already there is none pending. */
   return !self->auth.pairing && answer->command == CORE2_AUTH_COMMAND_KEY
          && (answer->status == CORE2_AUTH_STATUS_OK || answer->status == CORE2_AUTH_STATUS_ACCEPTED)
-         && core2_store_has_pending_key (self->services->store, self->record->address);
+         && (core2_store_has_pending_key (self->services->store, address)
+             || (self->key_may_come && core2_store_has_key (self->services->store, address)));
 }
 
 void
@@ -352,7 +357,9 @@ chip_handshake_value (Core2Chip *self, const guint8 *data, gsize size)
     }
   else if (is_answer && is_late_acceptance (self, &answer))
     {
+      self->key_may_come = FALSE;
       core2_steps_expect_reset (&self->steps);
+      core2_link_read (self->link, CORE2_UUID_STEPS, steps_after_late_key, self);
       chip_handshake_authenticate (self);
     }
   else if (core2_auth_is_active (&self->auth))

@@ -203,7 +203,7 @@ struct Core2Chip
   gboolean authentication_wanted;
   gboolean trying_pending_key;
   gboolean pending_key_refused;  /* in the authentication under way */
-  gboolean key_may_come;         /* on this link the chip may still be shaken and take the pending key */
+  gboolean key_may_come;         /* on this link the chip may still be shaken and take a key that it was given */
 
   /* core2-chip-pairing.c */
   Core2Request *pair_request;

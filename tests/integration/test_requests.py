@@ -48,3 +48,17 @@ def test_added_with_a_key_while_it_is_paired(shoe: Shoe) -> None:
     shoe.hands.call("Shake")
     pair.wait()
     shoe.wait_key()
+
+
+def test_late_shake_for_the_old_key(shoe: Shoe) -> None:
+    """The chip takes the key that it has, after the caller's time: its counter starts again all the same."""
+    shoe.give_key()
+    shoe.walk(20)
+    with raises_bus_error(ERROR + "NotShaken"):
+        shoe.pair(timeout=GLib.Variant("u", 1), **OLD_KEY_AGAIN)
+    resets = shoe.chip.signals("CounterReset")
+    shoe.hands.call("Shake")
+    resets.wait()
+    assert resets.args == [(20, 0, "pairing")]
+    shoe.walk(3)
+    assert shoe.chip.get("StepsTotal") == 23
