@@ -166,18 +166,23 @@ forget_in_bluez (Core2Manager *self, const char *address)
 
 /* A history that stays need not be writable. */
 static gboolean
-remove_history (Core2Manager *self, const char *address, gboolean delete, GError **error)
+remove_stored (Core2Manager *self, const Core2Chip *chip, gboolean delete_history, GError **error)
 {
+  Core2History *history = self->services.history;
+  const char *address = core2_chip_get_address (chip);
+  gboolean has_history = core2_chip_is_remembered (chip);
   g_autoptr (GError) problem = NULL;
 
-  if (core2_history_remove_chip (self->services.history, address, delete, &problem))
-    return TRUE;
-  if (delete)
-    g_propagate_error (error, g_steal_pointer (&problem));
-  else
+  if (has_history && delete_history
+      && !core2_history_remove_chip (history, address, TRUE, error))
+    return FALSE;
+  if (!core2_store_remove (self->services.store, address, error))
+    return FALSE;
+  if (has_history && !delete_history
+      && !core2_history_remove_chip (history, address, FALSE, &problem))
     core2_log_failure (CORE2_LOG_WARNING, address, "history", core2_error_get_name_of (problem),
                        "%s", problem->message);
-  return !delete;
+  return TRUE;
 }
 
 static void
@@ -194,8 +199,7 @@ remove_chip (Core2Request *request)
       return;
     }
   address = g_strdup (core2_chip_get_address (chip));
-  if ((core2_chip_is_remembered (chip) && !remove_history (self, address, request->number != 0, &error))
-      || !core2_store_remove (self->services.store, address, &error))
+  if (!remove_stored (self, chip, request->number != 0, &error))
     {
       core2_request_fail_gerror (request, error);
       return;

@@ -62,3 +62,21 @@ def test_late_shake_for_the_old_key(shoe: Shoe) -> None:
     assert resets.args == [(20, 0, "pairing")]
     shoe.walk(3)
     assert shoe.chip.get("StepsTotal") == 23
+
+
+# --- going away -----------------------------------------------------------------------------------------------
+
+
+def test_remove_that_fails_changes_nothing(world: World) -> None:
+    """The chip is still there, and so is each of its steps, once."""
+    world.ready_again()
+    total = world.chip.get("StepsTotal")
+    obstacle = world.daemon.state_directory / "chips" / (chip_path().rpartition("/")[2] + ".removed")
+    obstacle.mkdir()
+    with raises_bus_error(ERROR + "Storage"):
+        world.daemon.manager.call("RemoveChip", chip_path(), {})
+    obstacle.rmdir()
+    world.daemon.kill()
+    world.daemon.start()
+    assert world.chip.get("StepsTotal") == total
+    world.ready_again()
