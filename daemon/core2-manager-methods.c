@@ -148,13 +148,21 @@ find_by_path (Core2Manager *self, const char *path)
   return core2_manager_find (self, address);
 }
 
-static void
-forget_in_bluez (Core2Manager *self, const char *address)
+/* What a visit of BlueZ's devices looks for. */
+typedef struct
 {
-  Core2BluezDevice *device = core2_bluez_find_device (self->services.bluez, address);
+  Core2Manager *manager;
+  const char *address;
+} ForgetJob;
+
+static void
+forget_device (Core2BluezDevice *device, gpointer user_data)
+{
+  const ForgetJob *job = user_data;
+  Core2Manager *self = job->manager;
   sd_bus_message *message;
 
-  if (device == NULL)
+  if (strcmp (device->address, job->address) != 0)
     return;
   message = core2_bluez_message_new (self->services.bluez, device->adapter->path,
                                      "org.bluez.Adapter1", "RemoveDevice");
@@ -164,7 +172,18 @@ forget_in_bluez (Core2Manager *self, const char *address)
   sd_bus_message_unref (message);
 }
 
-/* A history that stays need not be writable. */
+/* On every adapter that has seen it. */
+static void
+forget_in_bluez (Core2Manager *self, const char *address)
+{
+  ForgetJob job = { self, address };
+
+  core2_bluez_foreach_device (self->services.bluez, forget_device, &job);
+}
+
+/* A history that is to go goes first: who hears that this failed can try again. One that stays need not be
+ * writable, and is told last that its chip was removed: told of one that is still there, it would add all the
+ * steps of that to its own at the next start. */
 static gboolean
 remove_stored (Core2Manager *self, const Core2Chip *chip, gboolean delete_history, GError **error)
 {

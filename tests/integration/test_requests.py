@@ -67,6 +67,18 @@ def test_late_shake_for_the_old_key(shoe: Shoe) -> None:
 # --- going away -----------------------------------------------------------------------------------------------
 
 
+def test_every_adapter_forgets_a_removed_chip(make_world: MakeWorld) -> None:
+    world = make_world(centrals=2)
+    used, other = world.adapter_paths()
+    # It may have been seen there already.
+    with suppress(BusError):
+        world.control("RememberDevice", other, chip_address(), {})
+    world.daemon.manager.call("RemoveChip", chip_path(), {})
+    paths = {device_path(0, used), device_path(0, other)}
+    known = lambda: paths & set(world.bluez.bus.managed_objects("org.bluez", "/"))  # noqa: E731
+    wait_for(lambda: not known(), what="both adapters to forget it")
+
+
 def test_remove_that_fails_changes_nothing(world: World) -> None:
     """The chip is still there, and so is each of its steps, once."""
     world.ready_again()
