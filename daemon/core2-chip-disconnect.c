@@ -127,16 +127,30 @@ untrust_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_da
     chip_call_disconnect (self);
 }
 
+/* It does, or is just being told to. */
+static gboolean
+may_be_trusted (Core2Chip *self)
+{
+  return self->device->trusted || self->device_call != NULL;
+}
+
 /* bluetoothd may connect a trusted device by itself: that flag goes first. */
 static void
 begin_disconnect (Core2Chip *self)
 {
   chip_start_timer (self, &self->deadline, DISCONNECT_TIMEOUT_MS, on_disconnect_deadline);
   chip_set_state (self, CHIP_DISCONNECTING, "disconnecting");
-  if (self->device->trusted)
+  if (may_be_trusted (self))
     chip_set_trusted (self, FALSE, untrust_done);
   else
     chip_call_disconnect (self);
+}
+
+/* It may be wanted again by now. */
+static void
+away_untrust_done (sd_bus_message *reply, const sd_bus_error *error, gpointer user_data)
+{
+  chip_advance_later (user_data);
 }
 
 void
@@ -159,8 +173,43 @@ chip_go_away (Core2Chip *self)
       return;
     }
   chip_clear_deadline (self);
+  /* Nor may bluetoothd connect it when it comes back. */
+  if (self->state != CHIP_DISCONNECTED && self->state != CHIP_DISCONNECTING && self->remembered
+      && self->device != NULL && may_be_trusted (self))
+    chip_set_trusted (self, FALSE, away_untrust_done);
   chip_set_state (self, CHIP_DISCONNECTED, text);
   chip_finish_disconnect_requests (self);
+}
+
+/* Sends @message, which is taken; nobody waits for the answer. */
+static void
+send_unanswered (Core2Chip *self, sd_bus_message *message)
+{
+  if (message != NULL && sd_bus_message_set_expect_reply (message, FALSE) >= 0)
+    sd_bus_send (core2_bus_get (self->services->bus), message, NULL);
+  sd_bus_message_unref (message);
+}
+
+static void
+untrust_unanswered (Core2Chip *self)
+{
+  sd_bus_message *message = core2_bluez_message_new (self->services->bluez, self->device->path,
+                                                     "org.freedesktop.DBus.Properties", "Set");
+
+  if (message != NULL
+      && sd_bus_message_append (message, "ssv", "org.bluez.Device1", "Trusted", "b", 0) < 0)
+    message = sd_bus_message_unref (message);
+  send_unanswered (self, message);
+}
+
+void
+core2_chip_forget (Core2Chip *self)
+{
+  if (self->remembered && self->device != NULL && may_be_trusted (self))
+    untrust_unanswered (self);
+  self->remembered = FALSE;
+  core2_timer_stop (&self->save_timer);
+  core2_chip_release_link (self);
 }
 
 void
@@ -174,9 +223,6 @@ core2_chip_release_link (Core2Chip *self)
       && self->state != CHIP_DISCONNECTING)
     return;
 
-  sd_bus_message *message = core2_bluez_message_new (self->services->bluez, self->device->path,
-                                                     "org.bluez.Device1", "Disconnect");
-  if (message != NULL && sd_bus_message_set_expect_reply (message, FALSE) >= 0)
-    sd_bus_send (core2_bus_get (self->services->bus), message, NULL);
-  sd_bus_message_unref (message);
+  send_unanswered (self, core2_bluez_message_new (self->services->bluez, self->device->path,
+                                                  "org.bluez.Device1", "Disconnect"));
 }

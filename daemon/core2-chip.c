@@ -259,14 +259,6 @@ core2_chip_remember (Core2Chip *self, const char *alias, const Core2Side *side, 
 }
 
 void
-core2_chip_forget (Core2Chip *self)
-{
-  self->remembered = FALSE;
-  core2_timer_stop (&self->save_timer);
-  core2_chip_release_link (self);
-}
-
-void
 core2_chip_day_changed (Core2Chip *self)
 {
   chip_steps_roll_day (self);

@@ -67,6 +67,34 @@ def test_late_shake_for_the_old_key(shoe: Shoe) -> None:
 # --- going away -----------------------------------------------------------------------------------------------
 
 
+def test_disconnect_before_bluez_trusts_it(make_world: MakeWorld) -> None:
+    """BlueZ has not answered yet that it will connect the chip by itself: that is taken back all the same."""
+    world = make_world(connected=False)
+    world.fault(SET, never_answer=True, count=1)
+    world.daemon.add(0)
+    world.wait_count(SET, 1)
+    world.control("ClearCalls")
+    world.chip.call("Disconnect")
+    assert [call.method for call in world.calls(SET, DISCONNECT)] == [SET, DISCONNECT]
+    world.control("ClearFaults")
+
+
+def test_disconnect_of_a_chip_that_is_away(world: World) -> None:
+    """BlueZ must not connect it when it comes back."""
+    assert world.device.get("Trusted")
+    world.hands.call("Sleep")
+    world.chip.wait_property("Connected", False)
+    world.chip.call("Disconnect")
+    world.device.wait_property("Trusted", False)
+
+
+def test_removed_chip_is_not_trusted(world: World) -> None:
+    """Nor may it connect one that it is to keep."""
+    assert world.device.get("Trusted")
+    world.daemon.manager.call("RemoveChip", chip_path(), {"forget-bluez": GLib.Variant("b", False)})
+    world.device.wait_property("Trusted", False)
+
+
 def test_every_adapter_forgets_a_removed_chip(make_world: MakeWorld) -> None:
     world = make_world(centrals=2)
     used, other = world.adapter_paths()
