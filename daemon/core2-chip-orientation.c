@@ -66,8 +66,15 @@ request_written (const GError *error, const guint8 *data, gsize size, gpointer u
 {
   Core2Chip *self = user_data;
 
-  if (error == NULL || !self->session_started)
+  if (!self->session_started || !self->orientation_in_flight)
     return;
+  if (error == NULL)
+    {
+      /* It may have waited for other requests: the chip was asked only now. */
+      self->orientation_fired = g_get_monotonic_time ();
+      chip_start_timer (self, &self->orientation_deadline, ANSWER_TIMEOUT_MS, on_no_answer);
+      return;
+    }
   fail_waiters (self, error);
   request_over (self);
 }
@@ -78,7 +85,6 @@ fire (Core2Chip *self)
   self->orientation_wanted = FALSE;
   self->orientation_in_flight = TRUE;
   self->orientation_fired = g_get_monotonic_time ();
-  chip_start_timer (self, &self->orientation_deadline, ANSWER_TIMEOUT_MS, on_no_answer);
   core2_link_write (self->link, CORE2_UUID_ORIENTATION, core2_orientation_request,
                     CORE2_ORIENTATION_REQUEST_SIZE, FALSE, request_written, self);
 }
@@ -98,7 +104,8 @@ fire_when_allowed (Core2Chip *self)
   guint32 interval = self->services->config.orientation_min_interval;
   gint64 now = g_get_monotonic_time ();
 
-  if (self->link == NULL || self->orientation_in_flight
+  /* Before it is ready nobody listens for the answer. */
+  if (self->link == NULL || self->state != CHIP_READY || self->orientation_in_flight
       || !core2_link_has (self->link, CORE2_UUID_ORIENTATION))
     return;
   if (!self->orientation_wanted)

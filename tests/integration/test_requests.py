@@ -64,6 +64,46 @@ def test_late_shake_for_the_old_key(shoe: Shoe) -> None:
     assert shoe.chip.get("StepsTotal") == 23
 
 
+# --- orientation ----------------------------------------------------------------------------------------------
+
+
+def test_claim_while_it_connects(world: World) -> None:
+    """The chip is asked once core2d hears its answer, not before."""
+    path = world.characteristic(ORIENTATION).path
+    world.control("ClearCalls")
+    world.fault(START_NOTIFY, world.characteristic().path, delay_ms=HOUR_MS, count=1)
+    world.lose_link()
+    world.wait_count(START_NOTIFY, 1)
+    samples = world.chip.signals("OrientationChanged")
+    world.chip.call("ClaimOrientation", 60_000)
+    world.control("ClearFaults")
+    samples.wait()
+    calls = [call.method for call in world.calls(START_NOTIFY, WRITE) if call.path == path]
+    assert calls == [START_NOTIFY, WRITE]
+
+
+def test_orientation_waits_for_its_turn(
+    clock: VirtualClock, make_world: MakeWorld, tmp_path: Path
+) -> None:
+    """The chip's time for an answer begins when it is asked, not while another request is on its way."""
+    file = tmp_path / "core2d.conf"
+    file.write_text("[Link]\nRequestTimeoutSec=60\n")
+    world = make_world(chip_args=["--quirk=orientation-delay=0"], daemon_args=[f"--config={file}"])
+    reads = world.count_calls(READ)
+    world.fault(READ, world.characteristic(BATTERY).path, delay_ms=HOUR_MS, count=1)
+    battery = world.chip.call_async("ReadBattery")
+    world.wait_count(READ, reads + 1)
+    orientation = world.chip.call_async("ReadOrientation")
+    # It has eight seconds.
+    for _ in range(3):
+        world.chip.get("State")
+        clock.add(5)
+    world.chip.get("State")
+    world.control("ClearFaults")
+    battery.wait()
+    orientation.wait()
+
+
 # --- going away -----------------------------------------------------------------------------------------------
 
 
