@@ -16,7 +16,7 @@ typedef struct
 {
   Core2Chip *chip;
   char *client;
-  GArray *intervals;             /* guint32 ms, the newest last */
+  GArray *intervals;             /* guint32 ms as wanted, the newest last */
   Core2ClientWatch *watch;
 } Claims;
 
@@ -238,6 +238,8 @@ update_interval (Core2Chip *self)
         guint32 interval = g_array_index (claims->intervals, guint32, i);
         smallest = smallest == 0 ? interval : MIN (smallest, interval);
       }
+  if (smallest > 0)
+    smallest = MAX (smallest, self->services->config.orientation_min_interval);
   if (smallest == self->orientation_interval)
     return;
   self->orientation_interval = smallest;
@@ -246,6 +248,12 @@ update_interval (Core2Chip *self)
     fire_when_allowed (self);
   else if (!self->orientation_wanted)
     core2_timer_stop (&self->orientation_timer);
+}
+
+void
+core2_chip_config_changed (Core2Chip *self)
+{
+  update_interval (self);
 }
 
 static void
@@ -276,7 +284,6 @@ chip_orientation_claim (Core2Chip *self, sd_bus_message *message, guint32 interv
     return core2_error_set (error, CORE2_ERROR_RATE_LIMITED, "%u clients hold claims on %s already",
                             MAX_CLIENTS, self->record->address);
 
-  interval = MAX (interval, self->services->config.orientation_min_interval);
   if (claims == NULL)
     {
       claims = g_new0 (Claims, 1);

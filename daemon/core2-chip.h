@@ -104,7 +104,11 @@ int core2_chip_check_alias (const char *alias, sd_bus_error *error);
 gboolean core2_chip_remember (Core2Chip *self, const char *alias, const Core2Side *side,
                               GBytes *key, const gboolean *auto_connect, GError **error);
 
-/* Ends what is remembered, so that core2_chip_free() saves nothing, and closes the link for good. */
+/* The services' configuration is another one. */
+void core2_chip_config_changed (Core2Chip *self);
+
+/* Ends what is remembered, so that core2_chip_free() saves nothing, and closes the link for good: BlueZ does not
+ * connect the chip by itself any more. */
 void core2_chip_forget (Core2Chip *self);
 
 /* Writes its record now, when it is to be written soon. Failures are logged, and it is tried again. */

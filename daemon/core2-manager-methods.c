@@ -317,6 +317,6 @@ const sd_bus_vtable core2_manager_vtable[] = {
                    SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
   SD_BUS_PROPERTY ("OtherDevicesSeen", "u", NULL, FIELD (other_devices_seen), 0),
   SD_BUS_PROPERTY ("MinOrientationInterval", "u", NULL, FIELD (min_orientation_interval),
-                   SD_BUS_VTABLE_PROPERTY_CONST),
+                   SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
   SD_BUS_VTABLE_END,
 };

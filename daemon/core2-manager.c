@@ -399,6 +399,12 @@ core2_manager_set_config (Core2Manager *self, const Core2Config *config)
 {
   self->services.config = *config;
   core2_history_set_retention (self->services.history, config->history_retention);
+  if (self->min_orientation_interval != config->orientation_min_interval)
+    {
+      self->min_orientation_interval = config->orientation_min_interval;
+      core2_manager_notify (self, "MinOrientationInterval");
+      foreach_chip (self, core2_chip_config_changed);
+    }
   renew_day (self);
 }
 

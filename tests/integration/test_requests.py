@@ -104,6 +104,25 @@ def test_orientation_waits_for_its_turn(
     orientation.wait()
 
 
+def test_reloaded_orientation_interval(make_world: MakeWorld, tmp_path: Path) -> None:
+    """The properties tell the interval that is in force, also of claims from before."""
+    file = tmp_path / "core2d.conf"
+
+    def write(interval: int) -> None:
+        file.write_text(f"[Orientation]\nMinIntervalMs={interval}\n")
+
+    write(300)
+    world = make_world(daemon_args=[f"--config={file}"])
+    manager = world.daemon.manager
+    assert manager.get("MinOrientationInterval") == 300
+    assert world.chip.call("ClaimOrientation", 1000) == 1000
+    for interval, used in ((5000, 5000), (100, 1000)):
+        write(interval)
+        world.daemon.process.send_signal(signal.SIGHUP)
+        manager.wait_property("MinOrientationInterval", interval)
+        world.chip.wait_property("OrientationInterval", used)
+
+
 # --- going away -----------------------------------------------------------------------------------------------
 
 
