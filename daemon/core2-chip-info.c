@@ -58,7 +58,7 @@ typedef struct
   Core2Request *request;         /* NULL = by itself, or its caller has left */
   guint next;                    /* index into sources */
   ChipInfo info;
-  gboolean link_ended;
+  GError *link_error;            /* what is left was not read because of the link; NULL = so far it was */
 } InfoRead;
 
 static void read_next (InfoRead *read);
@@ -354,12 +354,12 @@ finish (InfoRead *read)
 
   if (request != NULL)
     request->on_end = NULL;
-  if (read->link_ended)
+  if (read->link_error != NULL)
     {
       info_clear (&read->info);
       if (request != NULL)
-        core2_request_fail (request, CORE2_ERROR_NOT_CONNECTED, "the connection to %s ended",
-                            self->record->address);
+        core2_request_fail_gerror (request, read->link_error);
+      g_error_free (read->link_error);
       g_free (read);
       return;
     }
@@ -383,6 +383,16 @@ finish (InfoRead *read)
   g_free (read);
 }
 
+/* Other errors are about the field. */
+static gboolean
+is_about_link (const GError *error)
+{
+  Core2Error code = core2_error_get_code (error);
+
+  return code == CORE2_ERROR_NOT_CONNECTED || code == CORE2_ERROR_TIMEOUT
+         || code == CORE2_ERROR_BLUEZ_UNAVAILABLE;
+}
+
 static void
 source_read (const GError *error, const guint8 *data, gsize size, gpointer user_data)
 {
@@ -390,9 +400,8 @@ source_read (const GError *error, const guint8 *data, gsize size, gpointer user_
 
   if (error == NULL)
     sources[read->next].take (&read->info, data, size);
-  else if (core2_error_get_code (error) == CORE2_ERROR_NOT_CONNECTED
-           && !read->chip->session_started)
-    read->link_ended = TRUE;
+  else if (is_about_link (error))
+    read->link_error = g_error_copy (error);
   read->next++;
   read_next (read);
 }
@@ -402,10 +411,10 @@ read_next (InfoRead *read)
 {
   Core2Chip *self = read->chip;
 
-  while (!read->link_ended && read->next < G_N_ELEMENTS (sources)
+  while (read->link_error == NULL && read->next < G_N_ELEMENTS (sources)
          && !core2_link_has (self->link, sources[read->next].uuid))
     read->next++;
-  if (read->link_ended || read->next == G_N_ELEMENTS (sources))
+  if (read->link_error != NULL || read->next == G_N_ELEMENTS (sources))
     finish (read);
   else
     core2_link_read (self->link, sources[read->next].uuid, source_read, read);

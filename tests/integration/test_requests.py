@@ -123,6 +123,30 @@ def test_reloaded_orientation_interval(make_world: MakeWorld, tmp_path: Path) ->
         world.chip.wait_property("OrientationInterval", used)
 
 
+# --- reading --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault, error",
+    [({"error": "NotConnected"}, "NotConnected"), ({"never_answer": True}, "Timeout")],
+    ids=["not-connected", "no-answer"],
+)
+def test_last_field_meets_the_end_of_the_link(
+    clock: VirtualClock, make_world: MakeWorld, fault: dict[str, str | bool], error: str
+) -> None:
+    """What could not be read because of the link is no field that the chip lacks."""
+    world = make_world()
+    info = world.daemon.chip(0, "org.example.Core2.Info")
+    before = info.get_all()
+    service = world.characteristic(SERIAL_NUMBER).path.rpartition("/")[0]
+    world.fault(READ, service, skip=4, count=1, **fault)
+    reading = world.chip.call_async("ReadInfo")
+    clock.wait(lambda: reading.done, "the answer")
+    with raises_bus_error(ERROR + error):
+        reading.wait()
+    assert info.get_all() == before
+
+
 # --- going away -----------------------------------------------------------------------------------------------
 
 
