@@ -82,7 +82,8 @@ on_linger (gpointer user_data)
   Core2Chip *self = user_data;
 
   /* A slow chip may still have something to answer. */
-  if (self->link != NULL && core2_link_is_busy (self->link))
+  if (self->link != NULL
+      && (core2_link_is_busy (self->link) || chip_has_running_requests (self)))
     chip_linger (self);
   chip_advance_later (self);
 }
@@ -437,6 +438,15 @@ chip_connection_arm (Core2Chip *self)
   self->disconnect_wanted = FALSE;
   chip_cancel_disconnect_requests (self);
   chip_begin_anew (self);
+  chip_advance_later (self);
+}
+
+void
+chip_connection_release (Core2Chip *self)
+{
+  self->armed = FALSE;
+  if (chip_has_running_requests (self))
+    chip_linger (self);
   chip_advance_later (self);
 }
 

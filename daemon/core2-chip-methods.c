@@ -8,8 +8,8 @@
 /* What a request may wait for. */
 enum
 {
-  WAITS_FOR_NOTHING,
-  WAITS_FOR_READY,
+  WAITS_FOR_READY = 1,
+  WAITS_FOR_CHIP,                /* it is being carried out over the link */
   WAITS_FOR_DISCONNECT,
 };
 
@@ -18,6 +18,13 @@ enum
 #define GOAL_MAX 1000000
 
 /* --- waiting ------------------------------------------------------------------------------------------------ */
+
+static void
+run_ready (Core2Request *request, Core2RequestRun run)
+{
+  request->waits_for = WAITS_FOR_CHIP;
+  run (request);
+}
 
 /* Nobody is left to connect for. */
 static void
@@ -46,7 +53,7 @@ wait_for_ready (Core2Request *request)
   if (self->state == CHIP_READY)
     {
       /* While polkit was asked. */
-      request->next (request);
+      run_ready (request, request->next);
       return;
     }
   if (self->disconnect_wanted)
@@ -69,7 +76,7 @@ request_when_ready (Core2Request *request, guint timeout_ms, gboolean allowed, C
   if (self->state == CHIP_READY)
     {
       chip_linger (self);
-      run (request);
+      run_ready (request, run);
       return;
     }
   if (self->disconnect_wanted)
@@ -111,6 +118,12 @@ chip_has_ready_requests (Core2Chip *self)
   return find_waiting (self, WAITS_FOR_READY) != NULL;
 }
 
+gboolean
+chip_has_running_requests (Core2Chip *self)
+{
+  return find_waiting (self, WAITS_FOR_CHIP) != NULL;
+}
+
 void
 chip_run_ready_requests (Core2Chip *self)
 {
@@ -119,10 +132,9 @@ chip_run_ready_requests (Core2Chip *self)
   chip_flush (self);
   while ((request = find_waiting (self, WAITS_FOR_READY)) != NULL)
     {
-      request->waits_for = WAITS_FOR_NOTHING;
       core2_request_clear_timeout (request);
       core2_request_unwatch_caller (request);
-      request->next (request);
+      run_ready (request, request->next);
     }
 }
 
@@ -416,10 +428,7 @@ follow_auto_connect (Core2Chip *self)
   if (self->auto_connect)
     chip_connection_arm (self);
   else
-    {
-      self->armed = FALSE;
-      chip_advance_later (self);
-    }
+    chip_connection_release (self);
 }
 
 /* Applies what a request brings to the record and saves it: what can't be stored is not changed. */

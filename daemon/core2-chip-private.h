@@ -250,6 +250,8 @@ void chip_request_when_ready (Core2Request *request, guint timeout_ms, Core2Requ
 /* Runs every request that waits for ready; whether there is one. */
 void chip_run_ready_requests (Core2Chip *self);
 gboolean chip_has_ready_requests (Core2Chip *self);
+/* Whether one is being carried out over the link. */
+gboolean chip_has_running_requests (Core2Chip *self);
 /* Answers those who wait for the end of the link. */
 void chip_finish_disconnect_requests (Core2Chip *self);
 /* Fails them: somebody wants the link again. */
@@ -262,6 +264,8 @@ void chip_advance_later (Core2Chip *self);
 /* The error that a caller gets who waits for this chip and whose time is over. */
 void chip_fail_unreachable (Core2Request *request);
 void chip_connection_arm (Core2Chip *self);
+/* Keeps no connection by itself any more: the link lasts for what is being asked over it. */
+void chip_connection_release (Core2Chip *self);
 void chip_connection_disarm (Core2Chip *self);
 void chip_connection_clear (Core2Chip *self);
 /* The link serves no more: drop it and come again. @text for StatusText. */

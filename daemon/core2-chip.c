@@ -248,11 +248,10 @@ core2_chip_remember (Core2Chip *self, const char *alias, const Core2Side *side, 
   /* A chip that somebody disconnected stays away, unless the caller says otherwise. */
   if (!was_remembered || auto_connect != NULL)
     {
-      self->armed = record->auto_connect;
-      if (self->armed)
+      if (record->auto_connect)
         chip_connection_arm (self);
       else
-        chip_advance_later (self);
+        chip_connection_release (self);
     }
   chip_flush (self);
   return TRUE;

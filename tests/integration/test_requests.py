@@ -147,6 +147,22 @@ def test_last_field_meets_the_end_of_the_link(
     assert info.get_all() == before
 
 
+def test_set_auto_connect_does_not_cut_requests_short(
+    clock: VirtualClock, make_world: MakeWorld
+) -> None:
+    """A link that nobody keeps any more lasts for what is being read over it."""
+    world = make_world()
+    reads = world.count_calls(READ)
+    world.fault(READ, delay_ms=HOUR_MS, count=1)
+    reading = world.chip.call_async("ReadInfo")
+    world.wait_count(READ, reads + 1)
+    world.chip.call("SetAutoConnect", False)
+    assert world.chip.get("State") == "ready"
+    world.control("ClearFaults")
+    reading.wait()
+    clock.wait(lambda: world.chip.get("State") == "disconnected", "the end of the link")
+
+
 # --- going away -----------------------------------------------------------------------------------------------
 
 
