@@ -267,6 +267,7 @@ void
 core2_chip_close (Core2Chip *self)
 {
   chip_connection_clear (self);
+  core2_requests_fail (self->requests, CORE2_ERROR_CANCELLED, "core2d is stopping");
 }
 
 /* --- life --------------------------------------------------------------------------------------------------- */

@@ -28,10 +28,16 @@ core2_requests_new (void)
 }
 
 void
-core2_requests_free (GPtrArray *set, Core2Error code, const char *text)
+core2_requests_fail (GPtrArray *set, Core2Error code, const char *text)
 {
   while (set->len > 0)
     core2_request_fail (g_ptr_array_index (set, 0), code, "%s", text);
+}
+
+void
+core2_requests_free (GPtrArray *set, Core2Error code, const char *text)
+{
+  core2_requests_fail (set, code, text);
   g_ptr_array_unref (set);
 }
 

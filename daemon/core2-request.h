@@ -49,7 +49,10 @@ struct Core2Request
 /* A set of requests; free it with core2_requests_free(). */
 GPtrArray *core2_requests_new (void);
 
-/* Ends every request with @code and @text, and frees the set. */
+/* Ends every request with @code and @text. */
+void core2_requests_fail (GPtrArray *set, Core2Error code, const char *text);
+
+/* The same, and frees the set. */
 void core2_requests_free (GPtrArray *set, Core2Error code, const char *text);
 
 /* Keeps @message (a reference is taken) as a request in @set. */

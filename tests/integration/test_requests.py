@@ -219,3 +219,16 @@ def test_remove_that_fails_changes_nothing(world: World) -> None:
     world.daemon.start()
     assert world.chip.get("StepsTotal") == total
     world.ready_again()
+
+
+def test_who_waits_is_told_that_core2d_stops(world: World) -> None:
+    world.hands.call("Sleep")
+    world.chip.wait_property("Connected", False)
+    waiting = [world.chip.call_async("Connect", {}), world.chip.call_async("ReadSteps")]
+    world.daemon.objects()
+    world.daemon.stop()
+    for call in waiting:
+        with raises_bus_error(ERROR + "Cancelled") as caught:
+            call.wait()
+        assert "stopping" in caught[0].message
+    world.daemon.start()
