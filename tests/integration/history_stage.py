@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from harness import STANDING, Core2d, VirtualBluez, VirtualChips, noon_zone
+from harness import STANDING, Core2d, VirtualBluez, VirtualChips
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def daemon(
 ) -> Core2d:
     """core2d with one chip that stands still, at noon."""
     virtual_bluez()
-    daemon = core2d(env={"TZ": noon_zone()})
+    daemon = core2d()
     daemon.models = virtual_chip("hci1", args=STANDING)
     daemon.add_counting(0)
     return daemon

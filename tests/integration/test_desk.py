@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from gi.repository import GLib
 from harness import TIMEOUT, Bus, Core2d, Process, Remote, Result, VirtualBluez, VirtualChips
-from harness import build_directory, chip_address, noon_zone, wait_for
+from harness import build_directory, chip_address, wait_for
 
 SOURCES = Path(__file__).resolve().parents[2] / "client-tool" / "desktop"
 EYES = Path(__file__).with_name("desk-eyes.py")
@@ -148,12 +148,10 @@ def test_a_new_day(
     shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen, tmp_path: Path
 ) -> None:
     """The page stays open while the day ends, which began in the evening; the bars of the week move on by one."""
-    zone = {"TZ": noon_zone()}
     configuration = tmp_path / "core2d.conf"
     configuration.write_text("[Days]\nDayStart=18:00\n")
-    daemon = core2d(f"--config={configuration}", env=zone)
+    daemon = core2d(f"--config={configuration}")
     chip = daemon.add_counting(0)
-    screen.env |= zone
     screen.open()
     shoes[0].call("Step", 12)
     week = r"image: Steps of the last seven days "

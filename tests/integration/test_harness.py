@@ -81,4 +81,9 @@ def test_commands_run_on_the_bus(run_command: Callable[..., Result]) -> None:
     assert run_command("sh", "-c", "cat; exit 5", stdin="text") == Result(5, "text", "")
 
 
+def test_no_day_begins_during_a_test(run_command: Callable[..., Result]) -> None:
+    """A chip's counter starts again at midnight, and a test that meets it would see what it did not ask for."""
+    assert 12 <= int(run_command("date", "+%H").stdout) <= 13
+
+
 _DBUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from harness import Bus, Core2d, Remote, VirtualBluez, VirtualChips, VirtualClock, wait_for
+from harness import Bus, Core2d, Remote, Result, VirtualBluez, VirtualChips, VirtualClock, wait_for
 from history_client import INTERFACE, days_of, query
 
 AWAY = 1800
@@ -35,12 +35,14 @@ def away(
     virtual_bluez: Callable[..., VirtualBluez],
     virtual_chip: Callable[..., VirtualChips],
     core2d: Callable[..., Core2d],
+    run_command: Callable[..., Result],
 ) -> Callable[..., tuple[Core2d, Remote]]:
     """core2d, stopped, and a chip that has walked for half an hour since it was heard last."""
 
     def prepare(quirk: str, fetch: int) -> tuple[Core2d, Remote]:
         virtual_bluez()
-        begin = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() - AWAY))
+        # By the clock of the programs' zone.
+        begin = run_command("date", f"--date=@{int(time.time()) - AWAY}", "+%F %T").stdout.strip()
         quirks = ["idle-timeout=0", "midnight-reset=false", f"history={quirk}"]
         args = [arg for quirk in quirks for arg in ("--quirk", quirk)]
         models = virtual_chip("hci1", args=["--walk=0", f"--time={begin}", *args])

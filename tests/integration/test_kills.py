@@ -15,7 +15,6 @@ from harness import (
     VirtualBluez,
     VirtualChips,
     chip_path,
-    noon_zone,
     wait_for,
 )
 
@@ -122,7 +121,7 @@ def test_nothing_published_is_lost_by_kills(
         *(f"hci{i + 1}" for i in range(CHIPS)),
         args=["--walk=0", "--quirk", "idle-timeout=0", "--quirk", "midnight-reset=false"],
     )
-    daemon = core2d(env={"TZ": noon_zone()})
+    daemon = core2d()
     for i in range(CHIPS):
         daemon.add_counting(i)
         models[i].call("Walk", CADENCE)

@@ -15,6 +15,7 @@ from conftest import both_buses
 from harness import (
     Bus,
     BusError,
+    Result,
     VirtualBluez,
     VirtualChips,
     chip_address,
@@ -162,7 +163,7 @@ def test_counts_without_subscriber(chips: VirtualChips, central: Central) -> Non
 
 @too_quick
 def test_walks_in_model_time(bluez: VirtualBluez, virtual_chip: Start, central: Central) -> None:
-    chips = virtual_chip("hci1", args=["--walk=120", "--speed=120"])
+    chips = virtual_chip("hci1", args=["--walk=120", "--speed=120", "--quirk=midnight-reset=false"])
     central.connect()
     central[STEPS].subscribe()
     values = central[STEPS].wait_values(50)
@@ -521,7 +522,9 @@ def fetch(central: Central, since: datetime, packets: int) -> tuple[list[bytes],
     return control.wait_values(2), data.wait_values(packets)
 
 
-def test_history(chips: VirtualChips, central: Central) -> None:
+def test_history(
+    chips: VirtualChips, central: Central, run_command: Callable[..., Result]
+) -> None:
     chips[0].call("Walk", 110)
     chips[0].call("Advance", 11 * 60)
     central.connect()
@@ -529,7 +532,8 @@ def test_history(chips: VirtualChips, central: Central) -> None:
     control, data = fetch(central, start, 3)
     count = int.from_bytes(control[0][3:7], "little")
     assert control[0][:3] == b"\x10\x01\x01" and 10 <= count <= 11
-    assert control[0][7:] == struct.pack("<H6B", 2026, 1, 5, 10, 1, 0, 0)
+    quarters = int(run_command("date", "+%z").stdout) // 100 * 4
+    assert control[0][7:] == struct.pack("<H5Bb", 2026, 1, 5, 10, 1, 0, quarters)
     assert control[1] == b"\x10\x02\x01"
     assert [packet[0] for packet in data] == [0, 1, 2]
     samples = b"".join(packet[1:] for packet in data)

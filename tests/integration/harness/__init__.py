@@ -7,7 +7,7 @@ gi.require_version("Gio", "2.0")
 gi.require_version("GLib", "2.0")
 
 from .bus import Bus, BusError, Pending, Signal, SignalLog, raises_bus_error  # noqa: E402
-from .clock import VirtualClock, noon_zone  # noqa: E402
+from .clock import VirtualClock  # noqa: E402
 from .faults import HCI0, STANDING, BluezFaults, device_path, variant  # noqa: E402
 from .ledger import Ledger  # noqa: E402
 from .loop import TIMEOUT, iterate, wait_for  # noqa: E402
@@ -58,7 +58,6 @@ __all__ = [
     "contract",
     "device_path",
     "iterate",
-    "noon_zone",
     "raises_bus_error",
     "run_command",
     "variant",

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,11 @@ class SignalLog:
         return wait_for(enough, timeout, what or f"{count} signals, {len(self)} came")
 
 
+def noon_zone() -> str:
+    """A time zone in which it is noon: no day begins while the test runs."""
+    return f"NOON{datetime.now(UTC).hour - 12:+d}"
+
+
 def environment(directory: Path, address: str) -> dict[str, str]:
     """What programs under test get: this bus, a home of the test's own, no surprises of the host."""
     home = directory / "home"
@@ -156,7 +162,7 @@ def environment(directory: Path, address: str) -> dict[str, str]:
         "G_MESSAGES_DEBUG": "",
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",
-        "TZ": "UTC",
+        "TZ": noon_zone(),
     }
 
 

@@ -14,11 +14,6 @@ from .loop import wait_for
 from .programs import build_directory, let_bluez_answer, let_chips_answer, let_core2d_answer
 
 
-def noon_zone() -> str:
-    """A time zone in which it is noon: no day begins while the test runs."""
-    return f"NOON{datetime.now(UTC).hour - 12:+d}"
-
-
 class VirtualClock:
     """Time goes on by itself, and a test lets more of it go by.
 
@@ -26,7 +21,7 @@ class VirtualClock:
     """
 
     def __init__(self, bus: Bus, start: datetime | None = None) -> None:
-        """start: what the wall clock shows now; None: the true time."""
+        """start: what the wall clock shows now, in UTC, which is the programs' zone then; None: the true time."""
         path = bus.directory / "clock"
         path.write_bytes(bytes(24))
         with path.open("r+b") as file:
@@ -37,6 +32,7 @@ class VirtualClock:
         self._running = 0
         if start is not None:
             self._wall = int(start.timestamp() * 1e6) - GLib.get_real_time()
+            bus.env["TZ"] = "UTC"
         self._write()
         bus.env |= {
             "LD_PRELOAD": str(build_directory() / "tests/virtual-clock/virtual-clock.so"),
