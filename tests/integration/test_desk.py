@@ -251,23 +251,22 @@ def test_orientation_is_claimed_while_it_is_shown(
     screen.bus.processes.remove(screen.desk)
 
 
-def begin_pairing(daemon: Core2d, screen: Screen) -> Remote:
-    """Add a chip and pair it by keyboard, to the moment when it is to be shaken."""
+def begin_pairing(daemon: Core2d, screen: Screen, shows: str) -> Remote:
+    """Add a chip and pair it by keyboard, to the moment when it is to be shaken, which is over after half a minute."""
     chip = daemon.add_counting(0, alias=text("Dad"))
     screen.open()
     screen.see("list item: Dad, .*")
     screen.press("ctrl+p")
     screen.see("label: Pair Dad")
     screen.press("Return")
-    screen.see("label: Shake the Chip Now")
+    screen.see(shows)
     return chip
 
 
 def test_pairing_by_keyboard(
     shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen
 ) -> None:
-    chip = begin_pairing(core2d(), screen)
-    screen.see(r"progress bar:.*\[0\.\d+ of 1\]")
+    chip = begin_pairing(core2d(), screen, r"progress bar:.*\[0\.\d+ of 1\]")
     shoes[0].call("Shake")
     screen.see("label: Paired")
     chip.wait_property("Paired", True)
@@ -276,7 +275,7 @@ def test_pairing_by_keyboard(
 def test_closing_cancels_the_pairing(
     shoes: VirtualChips, core2d: Callable[..., Core2d], screen: Screen
 ) -> None:
-    chip = begin_pairing(core2d(), screen)
+    chip = begin_pairing(core2d(), screen, "label: Shake the Chip Now")
     screen.press("Escape")
     chip.wait_property("PairingState", lambda state: state in ("idle", "failed"))
     assert not chip.get("Paired")
