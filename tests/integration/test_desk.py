@@ -50,8 +50,9 @@ class Screen:
         read, write = os.pipe()
         # Not one that Xvfb finds free: a server that is ending removes the socket of the next with its number.
         display = 100 + os.getpid() % 50_000
-        options = ["-displayfd", str(write), "-screen", "0", "1000x800x24", "-nolisten", "tcp"]
-        process = self.bus.start(["Xvfb", f":{display}", *options], inherit=[write])
+        # With a reset it would begin anew whenever its last client goes, and turn away who comes at that moment.
+        options = ["-noreset", "-displayfd", str(write), "-screen", "0", "1000x800x24"]
+        process = self.bus.start(["Xvfb", f":{display}", *options, "-nolisten", "tcp"], inherit=[write])
         os.close(write)
         os.set_blocking(read, False)
         told = b""
