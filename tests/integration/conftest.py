@@ -14,7 +14,7 @@ import pytest
 from bluez_world import MakeWorld, World
 from harness import STANDING, Bus, Core2d, Process, Result, ServiceManager, Stage, VirtualBluez
 from harness import VirtualChips
-from harness import build_directory, noon_zone, real
+from harness import build_directory, real
 from harness import run_command as run_to_end
 from harness.loop import iterate, running
 from harness.process import slow
@@ -243,7 +243,7 @@ def shoe(
     """A chip that stands still on hci1, and core2d connected to it. It is noon: a reset is not midnight's."""
     bluez = virtual_bluez()
     chips = virtual_chip("hci1", args=STANDING)
-    return Shoe(chips[0], core2d(env={"TZ": noon_zone()}), bluez)
+    return Shoe(chips[0], core2d(), bluez)
 
 
 @pytest.fixture(scope="session")
