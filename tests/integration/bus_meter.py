@@ -30,20 +30,19 @@ class CallMeter:
         wait_for(lambda: self.process.stdout, what="dbus-monitor")
 
     def most(self) -> tuple[int, int]:
-        """Of Device1.Connect, which waits for chips that sleep, and of all others."""
+        """Of Device1.Connect, which waits for chips that sleep, and of all together."""
         self.process.expect_end()
         self.process.stop()
         waiting: dict[str, str] = {}
-        connects = others = 0
+        connects = calls = 0
         for kind, serial, sender, method in self._messages():
             if kind == "mc" and sender == self.owner and method != "Disconnect":
                 waiting[serial] = method
-                pending = sum(one == "Connect" for one in waiting.values())
-                connects = max(connects, pending)
-                others = max(others, len(waiting) - pending)
+                connects = max(connects, sum(one == "Connect" for one in waiting.values()))
+                calls = max(calls, len(waiting))
             elif kind in ("mr", "err"):
                 waiting.pop(method, None)
-        return connects, others
+        return connects, calls
 
     def _messages(self) -> Iterator[tuple[str, str, str, str]]:
         """Kind, serial, sender, and the method or the serial that is answered."""

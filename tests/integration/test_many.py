@@ -81,11 +81,11 @@ def test_f16_a_thousand_chips_appear_and_vanish(
     wait_for(lambda: not states.ready(), PATIENCE, "the end of all links")
     assert count_chips(daemon) == REMEMBERED
     assert match_rules(bus, CORE2) == rules
-    connects, others = meter.most()
-    print(f"at once {connects} Connect and {others} other calls")
+    connects, calls = meter.most()
+    print(f"at once {connects} Connect, and {calls} calls with the others")
     assert connects > 12
-    assert others <= 32
-    assert connects + others < 128
+    # What dbus-daemon grants.
+    assert calls < 128
 
 
 def test_f34_one_chip_heard_by_two_adapters(
