@@ -1,17 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a screen reader is told of core2-desk: waits for something on its window, and prints it.
+"""What a screen reader is told of core2-desk: waits for something on its window, and tells of it.
 
-Usage: desk-eyes.py PATTERN [reach]
+Each line of the input is one thing to wait for, {"pattern": PATTERN, "reach": false} in JSON, and the answer
+is one line, {"found": LINE}.
 
 PATTERN is a regular expression for a whole line "ROLE: NAME (DESCRIPTION) [VALUE]", of which the
-parts that are empty are left out. The line is printed when it is there; with reach, when the
-keyboard's focus is there, and until then the Tab key is pressed. Without a match in 90 s the whole
-tree is printed, and the status is 1.
+parts that are empty are left out; ROLE stands there as it is. The line is told when it is there; with
+reach, when the keyboard's focus is there, and until then the Tab key is pressed. Without a match in
+90 s it is {"found": null, "tree": [LINE, …]} with all that is there. Ends with its input.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -72,11 +74,20 @@ def is_focused(node: Atspi.Accessible) -> bool:
     return node.get_state_set().contains(Atspi.StateType.FOCUSED)
 
 
+def forget() -> None:
+    """What libatspi keeps of the window is asked anew, as if this program had just begun."""
+    for application in applications():
+        application.clear_cache()
+    Atspi.get_desktop(0).clear_cache()
+
+
 class Look:
     """One look after the other, until something matches."""
 
     def __init__(self, pattern: str, reach: bool) -> None:
         self.pattern = re.compile(pattern, re.DOTALL)
+        # Names and roles are known here; each description and value is a question to the program.
+        self.role = pattern.partition(":")[0]
         self.reach = reach
         self.left = ""  # where the focus was when Tab was last pressed
         self.looks = 0  # since then
@@ -91,7 +102,8 @@ class Look:
             return None
 
     def _find_any(self) -> str | None:
-        lines = (describe(node) for node in application_nodes())
+        nodes = (node for node in application_nodes() if node.get_role_name() == self.role)
+        lines = (describe(node) for node in nodes)
         return next((line for line in lines if self.pattern.fullmatch(line)), None)
 
     def _find_focus(self) -> str | None:
@@ -117,9 +129,8 @@ def silence_libraries() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def main() -> int:
-    silence_libraries()
-    look = Look(sys.argv[1], reach=sys.argv[2:] == ["reach"])
+def wait_for(pattern: str, reach: bool) -> dict[str, str | list[str] | None]:
+    look = Look(pattern, reach)
     loop = GLib.MainLoop()
     found: list[str] = []
 
@@ -131,14 +142,25 @@ def main() -> int:
         loop.quit()
         return False
 
-    GLib.timeout_add(LOOK_MS, on_look)
-    GLib.timeout_add_seconds(PATIENCE_S, loop.quit)
+    def on_late() -> bool:
+        loop.quit()
+        return True
+
+    forget()
+    looking = GLib.timeout_add(LOOK_MS, on_look)
+    patience = GLib.timeout_add_seconds(PATIENCE_S, on_late)
     loop.run()
-    if not found:
-        print("\n".join(describe(node) for node in application_nodes()))
-        return 1
-    print(found[0])
-    return 0
+    GLib.source_remove(patience)
+    if found:
+        return {"found": found[0]}
+    GLib.source_remove(looking)
+    return {"found": None, "tree": [describe(node) for node in application_nodes()]}
 
 
-sys.exit(main())
+def main() -> None:
+    silence_libraries()
+    for line in sys.stdin:
+        print(json.dumps(wait_for(**json.loads(line))), flush=True)
+
+
+main()

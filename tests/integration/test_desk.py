@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,48 @@ EYES = Path(__file__).with_name("desk-eyes.py")
 A11Y = "org.a11y.Bus"
 
 
+#: What a desktop would give, but for what moves: drawing it takes most of the time where no graphics card helps.
+SETTINGS = """[Settings]
+gtk-enable-animations=0
+gtk-cursor-blink=0
+"""
+
+
+class Eyes:
+    """desk-eyes.py, which looks at a window as long as that is there."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            ["/usr/bin/python3", "-Wignore", EYES],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._input, self._output = self._process.stdin, self._process.stdout
+        os.set_blocking(self._output.fileno(), False)
+
+    def look(self, pattern: str, reach: bool) -> dict[str, Any]:
+        self._input.write(json.dumps({"pattern": pattern, "reach": reach}).encode() + b"\n")
+        self._input.flush()
+        told = b""
+
+        def is_told() -> bool:
+            nonlocal told
+            told += self._output.read() or b""
+            return told.endswith(b"\n") or self._process.poll() is not None
+
+        wait_for(is_told, 3 * TIMEOUT, f"a look at {pattern}")
+        assert told.endswith(b"\n"), f"desk-eyes.py ended with {self._process.returncode}: {told!r}"
+        return json.loads(told)
+
+    def close(self) -> None:
+        self._input.close()
+        self._output.close()
+        self._process.terminate()
+        self._process.wait()
+
+
 class Screen:
     """An X server without a screen, an accessibility bus, and core2-desk on them."""
 
@@ -31,6 +74,9 @@ class Screen:
         self.x, display = self._start_x()
         runtime = Path(bus.env["HOME"]) / "runtime"
         runtime.mkdir(mode=0o700)
+        settings = Path(bus.env["HOME"]) / ".config" / "gtk-4.0" / "settings.ini"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(SETTINGS)
         self.env = {
             "DISPLAY": f":{display}",
             "XDG_RUNTIME_DIR": str(runtime),
@@ -45,6 +91,7 @@ class Screen:
         self.a11y = bus.start(launcher, self.env)
         bus.wait_name(A11Y)
         self.desk: Process
+        self._eyes: Eyes | None = None
 
     def _start_x(self) -> tuple[Process, str]:
         read, write = os.pipe()
@@ -72,16 +119,17 @@ class Screen:
         self.desk = self.bus.start([program], self.env)
         self.see("frame: Steps")
 
-    def see(self, pattern: str, *options: str) -> str:
+    def see(self, pattern: str, reach: bool = False) -> str:
         """Wait until something on the window matches, see desk-eyes.py."""
-        eyes = ["/usr/bin/python3", "-Wignore", EYES, pattern, *options]
-        result = self._run(*eyes, env=self.env, timeout=3 * TIMEOUT)
-        assert result.status == 0, f"{pattern} is not there, but\n{result.stdout}{result.stderr}"
-        return result.stdout.strip()
+        self._eyes = self._eyes or Eyes(self.bus.env | self.env)
+        seen = self._eyes.look(pattern, reach)
+        if seen["found"] is None:
+            raise AssertionError("\n".join([f"{pattern} is not there, but", *seen["tree"]]))
+        return seen["found"]
 
     def reach(self, pattern: str) -> None:
         """Press Tab until the focus is there."""
-        self.see(pattern, "reach")
+        self.see(pattern, reach=True)
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -101,6 +149,8 @@ class Screen:
 
     def close(self) -> None:
         """End the helpers, whose status says nothing; the first one ends the bus that it started."""
+        if self._eyes is not None:
+            self._eyes.close()
         for process in (self.a11y, self.x):
             process.stop()
             self.bus.processes.remove(process)
