@@ -69,10 +69,15 @@ scan_free (Core2BluezScan *scan)
 }
 
 static gboolean
+scan_is_for (const Core2BluezScan *scan, const Core2BluezAdapter *adapter)
+{
+  return scan->adapter_path == NULL || strcmp (scan->adapter_path, adapter->path) == 0;
+}
+
+static gboolean
 scan_covers (const Core2BluezScan *scan, const Core2BluezAdapter *adapter)
 {
-  return adapter->powered && adapter->central
-         && (scan->adapter_path == NULL || strcmp (scan->adapter_path, adapter->path) == 0);
+  return adapter->powered && adapter->central && scan_is_for (scan, adapter);
 }
 
 static gboolean
@@ -98,7 +103,7 @@ scan_finish (Core2BluezScan *scan, const sd_bus_error *error)
   done (error, user_data);
 }
 
-/* Ends the scans that no other adapter serves. */
+/* Ends the scans that @adapter, which may be off by now, served, and no other does. */
 static void
 fail_scans (Core2Bluez *self, const Core2BluezAdapter *adapter, const sd_bus_error *error)
 {
@@ -109,7 +114,7 @@ fail_scans (Core2Bluez *self, const Core2BluezAdapter *adapter, const sd_bus_err
       GHashTableIter iter;
       DiscoverySession *session;
 
-      if (scan == NULL || (adapter != NULL && !scan_covers (scan, adapter)))
+      if (scan == NULL || !scan_is_for (scan, adapter))
         continue;
       g_hash_table_iter_init (&iter, self->sessions);
       while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &session))
@@ -347,7 +352,7 @@ void
 core2_bluez_scans_adapter_removed (Core2Bluez *self, Core2BluezAdapter *adapter)
 {
   static const sd_bus_error gone
-      = SD_BUS_ERROR_MAKE_CONST ("org.bluez.Error.NotReady", "the adapter is gone");
+      = SD_BUS_ERROR_MAKE_CONST ("org.bluez.Error.NotReady", "the adapter is off or gone");
 
   if (g_hash_table_remove (self->sessions, adapter->path))
     fail_scans (self, adapter, &gone);

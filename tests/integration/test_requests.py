@@ -14,6 +14,7 @@ from harness import Bus, BusError, VirtualClock, chip_address, chip_path, device
 from harness import raises_bus_error, wait_for
 from shoe import OTHER_KEY, Shoe
 
+RADIO = "/org/bluez/hci1"
 ORIENTATION = "00000003-0000-3512-2118-0009af100700"
 #: In the service of the fields that are read last, five of them.
 SERIAL_NUMBER = "00002a25-0000-1000-8000-00805f9b34fb"
@@ -161,6 +162,20 @@ def test_set_auto_connect_does_not_cut_requests_short(
     world.control("ClearFaults")
     reading.wait()
     clock.wait(lambda: world.chip.get("State") == "disconnected", "the end of the link")
+
+
+@pytest.mark.parametrize("off", [True, False], ids=["off", "unplugged"])
+def test_scan_ends_with_the_adapter(world: World, off: bool) -> None:
+    """Nobody listens any more: that is no scan that found nothing."""
+    options = {"timeout": GLib.Variant("u", 60), "max": GLib.Variant("u", 9)}
+    scan = world.daemon.manager.call_async("Scan", options)
+    world.adapter.wait_property("Discovering", True)
+    if off:
+        world.adapter.set("Powered", False)
+    else:
+        world.control("RemoveAdapter", world.adapter.path)
+    with raises_bus_error(ERROR + "AdapterUnavailable"):
+        scan.wait()
 
 
 # --- going away -----------------------------------------------------------------------------------------------
