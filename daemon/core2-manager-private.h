@@ -54,6 +54,8 @@ void core2_manager_scan (Core2Request *request);
 void core2_manager_run_waiting_scans (Core2Manager *self);
 /* A device advertised: @chip is NULL when it is none of ours. */
 void core2_manager_scan_seen (Core2Manager *self, Core2BluezDevice *device, Core2Chip *chip);
+/* The chip at @path is not there any more. */
+void core2_manager_scan_forget (Core2Manager *self, const char *path);
 gboolean core2_manager_has_scans (Core2Manager *self);
 
 /* core2-manager.c */

@@ -108,6 +108,22 @@ core2_manager_scan_seen (Core2Manager *self, Core2BluezDevice *device, Core2Chip
     }
 }
 
+void
+core2_manager_scan_forget (Core2Manager *self, const char *path)
+{
+  guint index;
+
+  for (guint i = 0; i < self->requests->len; i++)
+    {
+      const Core2Request *request = g_ptr_array_index (self->requests, i);
+      const ScanJob *job = request->extra;
+
+      if (is_scan (request)
+          && g_ptr_array_find_with_equal_func (job->paths, path, g_str_equal, &index))
+        g_ptr_array_remove_index (job->paths, index);
+    }
+}
+
 /* A discovery that is on already tells nothing twice: what it has told is news to who joins. */
 static void
 add_if_fresh (Core2BluezDevice *device, gpointer user_data)

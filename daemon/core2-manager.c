@@ -62,6 +62,7 @@ core2_manager_add (Core2Manager *self, Core2ChipRecord *record, gboolean remembe
 void
 core2_manager_drop (Core2Manager *self, Core2Chip *chip)
 {
+  core2_manager_scan_forget (self, core2_chip_get_path (chip));
   g_hash_table_remove (self->chips, core2_chip_get_address (chip));
 }
 

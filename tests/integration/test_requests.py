@@ -178,6 +178,24 @@ def test_scan_ends_with_the_adapter(world: World, off: bool) -> None:
         scan.wait()
 
 
+def test_chip_is_removed_while_it_is_scanned_for(make_world: MakeWorld) -> None:
+    """The scan tells objects that are there."""
+    world = make_world(chips=2, connected=False)
+    manager = world.daemon.manager
+    options = {"timeout": GLib.Variant("u", 60), "max": GLib.Variant("u", 2)}
+    world.control("SetInRange", "/org/bluez/hci2", False)
+    scan = manager.call_async("Scan", options)
+    wait_for(lambda: chip_path() in world.daemon.objects(), what="the first chip")
+    world.control("SetInRange", RADIO, False)
+    manager.call("RemoveChip", chip_path(), {})
+    world.control("SetInRange", "/org/bluez/hci2", True)
+    wait_for(lambda: chip_path(1) in world.daemon.objects(), what="the second chip")
+    assert not scan.done
+    world.control("SetInRange", RADIO, True)
+    assert sorted(scan.wait()) == [chip_path(0), chip_path(1)]
+    assert chip_path() in world.daemon.objects()
+
+
 # --- going away -----------------------------------------------------------------------------------------------
 
 
