@@ -470,6 +470,9 @@ chip_fail_unreachable (Core2Request *request)
   else if (strcmp (self->last_error, core2_error_get_name (CORE2_ERROR_CONNECTION_LIMIT)) == 0)
     core2_request_fail (request, CORE2_ERROR_CONNECTION_LIMIT, "%s: %s", self->record->address,
                         self->status_text);
+  else if (strcmp (self->last_error, core2_error_get_name (CORE2_ERROR_NOT_SUPPORTED)) == 0)
+    core2_request_fail (request, CORE2_ERROR_NOT_SUPPORTED, "%s has no step counter that can be used",
+                        self->record->address);
   else if (self->state == CHIP_RESOLVING)
     core2_request_fail (request, CORE2_ERROR_TIMEOUT, "%s: %s", self->record->address,
                         self->status_text);

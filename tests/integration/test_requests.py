@@ -196,6 +196,21 @@ def test_chip_is_removed_while_it_is_scanned_for(make_world: MakeWorld) -> None:
     assert chip_path() in world.daemon.objects()
 
 
+def test_connect_to_what_is_no_chip(make_world: MakeWorld) -> None:
+    """It is not asleep: shaking it would be of no use."""
+    world = make_world(chip_args=["--quirk=missing=steps"], connected=False)
+    chip = world.daemon.add(0, ready=False)
+    chip.wait_property("LastError", ERROR + "NotSupported")
+
+    def refusal() -> str:
+        with pytest.raises(BusError) as caught:
+            chip.call("Connect", {"timeout": GLib.Variant("u", 1)})
+        return caught.value.name
+
+    # On a busy computer the next attempt may take so long that the chip seems to be asleep.
+    wait_for(lambda: refusal() == ERROR + "NotSupported", what="the reason")
+
+
 # --- going away -----------------------------------------------------------------------------------------------
 
 
