@@ -83,12 +83,25 @@ on_battery_timer (gpointer user_data)
   chip_battery_ready (user_data);
 }
 
+static void
+start_timer (Core2Chip *self)
+{
+  chip_start_timer (self, &self->battery_timer,
+                    self->services->config.battery_interval * 60 * 1000, on_battery_timer);
+}
+
 void
 chip_battery_ready (Core2Chip *self)
 {
   core2_link_read (self->link, CORE2_UUID_BATTERY, read_by_itself, self);
-  chip_start_timer (self, &self->battery_timer,
-                    self->services->config.battery_interval * 60 * 1000, on_battery_timer);
+  start_timer (self);
+}
+
+void
+chip_battery_interval_changed (Core2Chip *self)
+{
+  if (self->battery_timer != NULL)
+    start_timer (self);
 }
 
 void

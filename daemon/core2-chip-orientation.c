@@ -251,7 +251,7 @@ update_interval (Core2Chip *self)
 }
 
 void
-core2_chip_config_changed (Core2Chip *self)
+chip_orientation_interval_changed (Core2Chip *self)
 {
   update_interval (self);
 }

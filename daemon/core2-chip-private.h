@@ -372,6 +372,7 @@ void chip_fetch_data_value (Core2Chip *self, const guint8 *data, gsize size);
 /* --- core2-chip-battery.c ---- */
 void chip_battery_load (Core2Chip *self);
 void chip_battery_ready (Core2Chip *self);
+void chip_battery_interval_changed (Core2Chip *self);
 void chip_battery_lost (Core2Chip *self);
 void chip_battery_clear (Core2Chip *self);
 void chip_battery_read (Core2Request *request);
@@ -380,6 +381,7 @@ void chip_battery_read (Core2Request *request);
 void chip_orientation_init (Core2Chip *self);
 void chip_orientation_value (Core2Chip *self, const guint8 *data, gsize size);
 void chip_orientation_ready (Core2Chip *self);
+void chip_orientation_interval_changed (Core2Chip *self);
 void chip_orientation_lost (Core2Chip *self);
 void chip_orientation_clear (Core2Chip *self);
 void chip_orientation_read (Core2Request *request);

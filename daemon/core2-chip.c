@@ -264,6 +264,13 @@ core2_chip_day_changed (Core2Chip *self)
 }
 
 void
+core2_chip_intervals_changed (Core2Chip *self)
+{
+  chip_orientation_interval_changed (self);
+  chip_battery_interval_changed (self);
+}
+
+void
 core2_chip_close (Core2Chip *self)
 {
   chip_connection_clear (self);

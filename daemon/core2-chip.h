@@ -104,8 +104,8 @@ int core2_chip_check_alias (const char *alias, sd_bus_error *error);
 gboolean core2_chip_remember (Core2Chip *self, const char *alias, const Core2Side *side,
                               GBytes *key, const gboolean *auto_connect, GError **error);
 
-/* The services' configuration is another one. */
-void core2_chip_config_changed (Core2Chip *self);
+/* Intervals in the services' configuration are other ones. */
+void core2_chip_intervals_changed (Core2Chip *self);
 
 /* Ends what is remembered, so that core2_chip_free() saves nothing, and closes the link for good: BlueZ does not
  * connect the chip by itself any more. */

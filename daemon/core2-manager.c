@@ -398,14 +398,18 @@ core2_manager_new (Core2Bus *bus, Core2Store *store, const Core2Config *config,
 void
 core2_manager_set_config (Core2Manager *self, const Core2Config *config)
 {
+  const Core2Config old = self->services.config;
+
   self->services.config = *config;
   core2_history_set_retention (self->services.history, config->history_retention);
   if (self->min_orientation_interval != config->orientation_min_interval)
     {
       self->min_orientation_interval = config->orientation_min_interval;
       core2_manager_notify (self, "MinOrientationInterval");
-      foreach_chip (self, core2_chip_config_changed);
     }
+  if (old.orientation_min_interval != config->orientation_min_interval
+      || old.battery_interval != config->battery_interval)
+    foreach_chip (self, core2_chip_intervals_changed);
   renew_day (self);
 }
 

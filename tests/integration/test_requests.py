@@ -211,6 +211,20 @@ def test_connect_to_what_is_no_chip(make_world: MakeWorld) -> None:
     wait_for(lambda: refusal() == ERROR + "NotSupported", what="the reason")
 
 
+def test_reloaded_battery_interval(
+    clock: VirtualClock, make_world: MakeWorld, tmp_path: Path
+) -> None:
+    """The battery is not left alone for what the old one had left, which may be a week."""
+    file = tmp_path / "core2d.conf"
+    file.write_text("[Battery]\nIntervalMin=10080\n")
+    world = make_world(daemon_args=[f"--config={file}"])
+    before = world.chip.get("BatteryUpdated")
+    file.write_text("[Battery]\nIntervalMin=1\n")
+    world.daemon.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "configuration read again" in world.daemon.stderr, what="the reload")
+    clock.wait(lambda: world.chip.get("BatteryUpdated") != before, "a reading")
+
+
 # --- going away -----------------------------------------------------------------------------------------------
 
 
