@@ -242,7 +242,7 @@ def test_disconnect_before_bluez_trusts_it(make_world: MakeWorld) -> None:
 
 def test_disconnect_of_a_chip_that_is_away(world: World) -> None:
     """BlueZ must not connect it when it comes back."""
-    assert world.device.get("Trusted")
+    world.device.wait_property("Trusted", True)
     world.hands.call("Sleep")
     world.chip.wait_property("Connected", False)
     world.chip.call("Disconnect")
@@ -251,7 +251,7 @@ def test_disconnect_of_a_chip_that_is_away(world: World) -> None:
 
 def test_removed_chip_is_not_trusted(world: World) -> None:
     """Nor may it connect one that it is to keep."""
-    assert world.device.get("Trusted")
+    world.device.wait_property("Trusted", True)
     world.daemon.manager.call("RemoveChip", chip_path(), {"forget-bluez": GLib.Variant("b", False)})
     world.device.wait_property("Trusted", False)
 
