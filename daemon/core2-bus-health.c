@@ -65,6 +65,12 @@ on_interval (gpointer user_data)
   Core2BusHealth *self = user_data;
   guint64 queued = core2_bus_get_queued (self->bus);
 
+  if (core2_bus_is_worn_out (self->bus))
+    {
+      self->timer = 0;
+      self->events->worn_out (self->user_data);
+      return G_SOURCE_REMOVE;
+    }
   if (self->ping == NULL)
     send_ping (self);
   else

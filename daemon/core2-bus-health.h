@@ -15,6 +15,8 @@ typedef struct
   void (*answered) (gpointer user_data);
   /* Two calls in a row were not answered, and nothing that was queued went out meanwhile. Called once. */
   void (*stuck) (gpointer user_data);
+  /* core2_bus_is_worn_out(). Called once. */
+  void (*worn_out) (gpointer user_data);
 } Core2BusHealthEvents;
 
 /* Checks @interval_ms after the last answer, and gives the bus as long for each answer, so that @stuck is

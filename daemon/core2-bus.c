@@ -8,6 +8,9 @@
 
 /* How long an end may take for what is still to be written. */
 #define FLUSH_MS 2000
+/* How long the bus may refuse calls, and how far apart refusals are that have nothing to do with each other. */
+#define REFUSED_MAX_US (5 * 60 * G_USEC_PER_SEC)
+#define REFUSALS_APART_US (15 * 60 * G_USEC_PER_SEC)
 
 typedef struct
 {
@@ -31,6 +34,8 @@ struct Core2Bus
   guint in_flight;
   GQueue waiting;                /* Core2Call, not yet sent */
   GQueue abandoned;              /* Core2Call, cancelled and not yet answered: the bus counts them */
+  gint64 first_refusal;          /* monotonic, of those that belong together */
+  gint64 last_refusal;           /* 0 = none */
   GHashTable *watches;           /* unique name -> GPtrArray of Core2ClientWatch */
   sd_bus_slot *vanished_match;
 };
@@ -309,6 +314,27 @@ call_finish (Core2Call *call, sd_bus_message *reply, const sd_bus_error *error)
   send_waiting (bus);
 }
 
+/* Of what bluetoothd never answers the bus keeps account until bluetoothd goes, and at its limit it passes
+ * no call on. */
+static void
+note_refusal (Core2Bus *self, sd_bus_message *reply, const sd_bus_error *error)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (!sd_bus_error_has_name (error, SD_BUS_ERROR_LIMITS_EXCEEDED)
+      || g_strcmp0 (sd_bus_message_get_sender (reply), "org.freedesktop.DBus") != 0)
+    return;
+  if (self->last_refusal == 0 || now - self->last_refusal > REFUSALS_APART_US)
+    self->first_refusal = now;
+  self->last_refusal = now;
+}
+
+gboolean
+core2_bus_is_worn_out (Core2Bus *self)
+{
+  return self->last_refusal - self->first_refusal > REFUSED_MAX_US;
+}
+
 static int
 on_reply (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
 {
@@ -316,6 +342,7 @@ on_reply (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
   Core2Call *call = user_data;
   Core2Bus *bus = call->bus;
 
+  note_refusal (bus, reply, error);
   if (g_queue_remove (&bus->abandoned, call))
     {
       call_free (call);

@@ -73,6 +73,10 @@ guint64 core2_bus_get_queued (Core2Bus *self);
 /* Calls @func once, when the next message comes; replaces the one before. NULL: none. */
 void core2_bus_call_at_next_message (Core2Bus *self, Core2BusFunc func, gpointer user_data);
 
+/* Whether the bus has refused calls for minutes, because too many were never answered: another connection begins
+ * anew. */
+gboolean core2_bus_is_worn_out (Core2Bus *self);
+
 /* The clients' requests under way, borrowed. */
 Core2Callers *core2_bus_get_callers (Core2Bus *self);
 

@@ -87,9 +87,20 @@ on_bus_stuck (gpointer user_data)
   stop (self, EXIT_FAILURE);
 }
 
+/* The same way out. */
+static void
+on_bus_worn_out (gpointer user_data)
+{
+  core2_log_event (CORE2_LOG_ERROR,
+                   CORE2_LOG_FIELDS (.topic = "bus", .message_id = CORE2_LOG_ID_BUS_STUCK),
+                   "the bus passes no calls on any more: too many were never answered");
+  stop (user_data, EXIT_FAILURE);
+}
+
 static const Core2BusHealthEvents health_events = {
   .answered = on_bus_answered,
   .stuck = on_bus_stuck,
+  .worn_out = on_bus_worn_out,
 };
 
 static void

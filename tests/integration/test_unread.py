@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Clients that never read what core2d sends them: dbus-daemon stops reading from core2d for their sake.
+"""Clients that never read what core2d sends them: dbus-daemon stops reading from core2d for their sake. And calls
+that are never answered: at a number of them it passes no more on.
 
 core2d notices, keeps its memory, and ends in order with what it has counted; systemd starts it again,
 with a new connection, which such a client cannot stop a second time.
@@ -9,12 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from bluez_world import MakeWorld
 from gi.repository import GLib
-from harness import CORE2, CORE2_PATH, STANDING, Bus, Core2d, Pending, RawClient, Remote
-from harness import VirtualBluez, VirtualChips, wait_for
+from harness import CORE2, CORE2_PATH, STANDING, TIMEOUT, Bus, BusError, Core2d, Pending
+from harness import RawClient, Remote, VirtualBluez, VirtualChips, VirtualClock, wait_for
 from harness.bus import OBJECT_MANAGER
 
 #: Far less than the 127 MiB of the system bus. The bus stops reading from core2d at the first limit. At the second it drops
@@ -203,3 +206,35 @@ def test_f01_broker_is_immune(world: World) -> None:
     calls = world.calls + 1000
     world.until(world.change_alias, lambda: world.calls > calls, "all calls to be answered")
     assert world.serves_on()
+
+
+FEW_REPLIES = '<limit name="max_replies_per_connection">24</limit>'
+
+
+@pytest.mark.parametrize("limits", [FEW_REPLIES], ids=["few"])
+def test_calls_that_are_never_answered(
+    bus: Bus, make_world: MakeWorld, tmp_path: Path, limits: str
+) -> None:
+    """bluetoothd has lost them, one by one, and lives on: the bus takes none that are new."""
+    clock = VirtualClock(bus)
+    file = tmp_path / "core2d.conf"
+    file.write_text("[Link]\nRequestTimeoutSec=1\nBackoffMaxSec=1\n")
+    world = make_world(daemon_args=[f"--config={file}"])
+    daemon = world.daemon
+    world.fault("GattCharacteristic1.ReadValue", never_answer=True)
+    daemon.process.expect_end()
+
+    def ended() -> bool:
+        clock.add(5)
+        with suppress(BusError):
+            daemon.manager.get("Scanning")
+        clock.let_answer()
+        return not daemon.running
+
+    world.lose_link()
+    wait_for(ended, 3 * TIMEOUT, "core2d to end", died_ok=True)
+    assert daemon.process.wait() == 1
+    assert "too many were never answered" in daemon.stderr
+    world.control("ClearFaults")
+    daemon.start()
+    world.chip.wait_property("State", "ready")
