@@ -29,20 +29,22 @@ class CallMeter:
         self.process = bus.start(argv)
         wait_for(lambda: self.process.stdout, what="dbus-monitor")
 
-    def most(self) -> tuple[int, int]:
-        """Of Device1.Connect, which waits for chips that sleep, and of all together."""
+    def most(self) -> tuple[int, int, int]:
+        """Of Device1.Connect, which waits for chips that sleep, of all others, and of all together."""
         self.process.expect_end()
         self.process.stop()
         waiting: dict[str, str] = {}
-        connects = calls = 0
+        connects = others = calls = 0
         for kind, serial, sender, method in self._messages():
             if kind == "mc" and sender == self.owner and method != "Disconnect":
                 waiting[serial] = method
-                connects = max(connects, sum(one == "Connect" for one in waiting.values()))
+                pending = sum(one == "Connect" for one in waiting.values())
+                connects = max(connects, pending)
+                others = max(others, len(waiting) - pending)
                 calls = max(calls, len(waiting))
             elif kind in ("mr", "err"):
                 waiting.pop(method, None)
-        return connects, calls
+        return connects, others, calls
 
     def _messages(self) -> Iterator[tuple[str, str, str, str]]:
         """Kind, serial, sender, and the method or the serial that is answered."""
