@@ -79,20 +79,19 @@ check_finish (Core2AccessCheck *check, gboolean allowed, const sd_bus_error *err
 static void
 cancel_at_polkit (Question *question)
 {
-  sd_bus *bus = core2_bus_get (question->access->bus);
+  Core2Bus *bus = question->access->bus;
   sd_bus_message *message = NULL;
 
   if (question->cancel_id == NULL)
     return;
-  if (sd_bus_message_new_method_call (bus, &message, "org.freedesktop.PolicyKit1",
+  if (sd_bus_message_new_method_call (core2_bus_get (bus), &message, "org.freedesktop.PolicyKit1",
                                       "/org/freedesktop/PolicyKit1/Authority",
                                       "org.freedesktop.PolicyKit1.Authority",
                                       "CancelCheckAuthorization")
           >= 0
-      && sd_bus_message_append (message, "s", question->cancel_id) >= 0
-      && sd_bus_message_set_expect_reply (message, 0) >= 0)
-    sd_bus_send (bus, message, NULL);
-  sd_bus_message_unref (message);
+      && sd_bus_message_append (message, "s", question->cancel_id) < 0)
+    message = sd_bus_message_unref (message);
+  core2_bus_send_unanswered (bus, message);
 }
 
 static void

@@ -75,11 +75,8 @@ connect_free (Core2BluezConnect *connect)
 static void
 tell_bluez_to_cancel (Core2Bluez *self, const char *path)
 {
-  sd_bus_message *message = core2_bluez_message_new (self, path, DEVICE_INTERFACE, "Disconnect");
-
-  if (message != NULL && sd_bus_message_set_expect_reply (message, FALSE) >= 0)
-    sd_bus_send (core2_bus_get (self->bus), message, NULL);
-  sd_bus_message_unref (message);
+  core2_bus_send_unanswered (self->bus,
+                             core2_bluez_message_new (self, path, DEVICE_INTERFACE, "Disconnect"));
 }
 
 static void

@@ -437,6 +437,14 @@ core2_call_start_uncounted (Core2Bus *self, Core2Call **call, sd_bus_message *me
 }
 
 void
+core2_bus_send_unanswered (Core2Bus *self, sd_bus_message *message)
+{
+  if (message != NULL && sd_bus_message_set_expect_reply (message, FALSE) >= 0)
+    sd_bus_send (self->bus, message, NULL);
+  sd_bus_message_unref (message);
+}
+
+void
 core2_call_cancel (Core2Call **call)
 {
   if (*call == NULL)

@@ -48,6 +48,9 @@ sd_bus *core2_bus_get (Core2Bus *self);
 void core2_call_start (Core2Bus *self, Core2Call **call, sd_bus_message *message,
                        guint timeout_ms, Core2CallDone done, gpointer user_data);
 
+/* Sends @message, which is taken and may be NULL; nobody waits for an answer. */
+void core2_bus_send_unanswered (Core2Bus *self, sd_bus_message *message);
+
 /* Drops a call: @done is not called any more. Does nothing when *@call is NULL. */
 void core2_call_cancel (Core2Call **call);
 

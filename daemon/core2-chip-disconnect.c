@@ -181,15 +181,6 @@ chip_go_away (Core2Chip *self)
   chip_finish_disconnect_requests (self);
 }
 
-/* Sends @message, which is taken; nobody waits for the answer. */
-static void
-send_unanswered (Core2Chip *self, sd_bus_message *message)
-{
-  if (message != NULL && sd_bus_message_set_expect_reply (message, FALSE) >= 0)
-    sd_bus_send (core2_bus_get (self->services->bus), message, NULL);
-  sd_bus_message_unref (message);
-}
-
 static void
 untrust_unanswered (Core2Chip *self)
 {
@@ -199,7 +190,7 @@ untrust_unanswered (Core2Chip *self)
   if (message != NULL
       && sd_bus_message_append (message, "ssv", "org.bluez.Device1", "Trusted", "b", 0) < 0)
     message = sd_bus_message_unref (message);
-  send_unanswered (self, message);
+  core2_bus_send_unanswered (self->services->bus, message);
 }
 
 void
@@ -223,6 +214,7 @@ core2_chip_release_link (Core2Chip *self)
       && self->state != CHIP_DISCONNECTING)
     return;
 
-  send_unanswered (self, core2_bluez_message_new (self->services->bluez, self->device->path,
-                                                  "org.bluez.Device1", "Disconnect"));
+  core2_bus_send_unanswered (self->services->bus,
+                             core2_bluez_message_new (self->services->bluez, self->device->path,
+                                                      "org.bluez.Device1", "Disconnect"));
 }

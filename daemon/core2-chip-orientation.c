@@ -224,8 +224,8 @@ claims_free (gpointer data)
   g_free (claims);
 }
 
-static void
-update_interval (Core2Chip *self)
+void
+chip_orientation_update_interval (Core2Chip *self)
 {
   GHashTableIter iter;
   Claims *claims;
@@ -250,12 +250,6 @@ update_interval (Core2Chip *self)
     core2_timer_stop (&self->orientation_timer);
 }
 
-void
-chip_orientation_interval_changed (Core2Chip *self)
-{
-  update_interval (self);
-}
-
 static void
 on_claimer_gone (gpointer user_data)
 {
@@ -263,7 +257,7 @@ on_claimer_gone (gpointer user_data)
   Core2Chip *self = claims->chip;
 
   g_hash_table_remove (self->claims, claims->client);
-  update_interval (self);
+  chip_orientation_update_interval (self);
 }
 
 int
@@ -295,7 +289,7 @@ chip_orientation_claim (Core2Chip *self, sd_bus_message *message, guint32 interv
                                 claims);
     }
   g_array_append_val (claims->intervals, interval);
-  update_interval (self);
+  chip_orientation_update_interval (self);
   chip_flush (self);
   return sd_bus_reply_method_return (message, "u", self->orientation_interval);
 }
@@ -311,7 +305,7 @@ chip_orientation_release (Core2Chip *self, sd_bus_message *message, sd_bus_error
   g_array_set_size (claims->intervals, claims->intervals->len - 1);
   if (claims->intervals->len == 0)
     g_hash_table_remove (self->claims, claims->client);
-  update_interval (self);
+  chip_orientation_update_interval (self);
   chip_flush (self);
   return sd_bus_reply_method_return (message, NULL);
 }

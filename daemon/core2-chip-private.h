@@ -381,7 +381,7 @@ void chip_battery_read (Core2Request *request);
 void chip_orientation_init (Core2Chip *self);
 void chip_orientation_value (Core2Chip *self, const guint8 *data, gsize size);
 void chip_orientation_ready (Core2Chip *self);
-void chip_orientation_interval_changed (Core2Chip *self);
+void chip_orientation_update_interval (Core2Chip *self);
 void chip_orientation_lost (Core2Chip *self);
 void chip_orientation_clear (Core2Chip *self);
 void chip_orientation_read (Core2Request *request);

@@ -266,7 +266,7 @@ core2_chip_day_changed (Core2Chip *self)
 void
 core2_chip_intervals_changed (Core2Chip *self)
 {
-  chip_orientation_interval_changed (self);
+  chip_orientation_update_interval (self);
   chip_battery_interval_changed (self);
 }
 

@@ -166,10 +166,9 @@ forget_device (Core2BluezDevice *device, gpointer user_data)
     return;
   message = core2_bluez_message_new (self->services.bluez, device->adapter->path,
                                      "org.bluez.Adapter1", "RemoveDevice");
-  if (message != NULL && sd_bus_message_append (message, "o", device->path) >= 0
-      && sd_bus_message_set_expect_reply (message, FALSE) >= 0)
-    sd_bus_send (core2_bus_get (self->services.bus), message, NULL);
-  sd_bus_message_unref (message);
+  if (message != NULL && sd_bus_message_append (message, "o", device->path) < 0)
+    message = sd_bus_message_unref (message);
+  core2_bus_send_unanswered (self->services.bus, message);
 }
 
 /* On every adapter that has seen it. */

@@ -402,7 +402,7 @@ core2_manager_set_config (Core2Manager *self, const Core2Config *config)
 
   self->services.config = *config;
   core2_history_set_retention (self->services.history, config->history_retention);
-  if (self->min_orientation_interval != config->orientation_min_interval)
+  if (old.orientation_min_interval != config->orientation_min_interval)
     {
       self->min_orientation_interval = config->orientation_min_interval;
       core2_manager_notify (self, "MinOrientationInterval");
